@@ -1,0 +1,82 @@
+# `make run` and `make test` are all that a newcomer needs; CONTRIBUTING.md tells the rest.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+RUN := .venv/run
+DEV := .venv/dev
+CLIENTS := boto3-1.34 boto3-1.40 boto3-1.44 awscli
+PIP := -m pip install --quiet --disable-pip-version-check
+SOURCES := $(shell find src -name '*.py' -o -name py.typed) pyproject.toml README.md LICENSE
+ARGS ?=
+
+.PHONY: help run test lint types fuzz bench bench-peers demo docs clients format clean
+
+help:  ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: $(RUN)/installed  ## make the environment, install Stepwell, serve (ARGS="--port 8000")
+	@exec $(RUN)/bin/stepwell serve $(ARGS)
+
+$(RUN)/installed: requirements/run.txt $(SOURCES)
+	@mkdir -p .venv
+	@scripts/make-venv $(RUN)
+	@echo "installing Stepwell into $(RUN)"
+	@$(RUN)/bin/python $(PIP) -r requirements/run.txt
+	@$(RUN)/bin/python $(PIP) --no-deps --force-reinstall .
+	@$(RUN)/bin/python -m pip check
+	@touch $@
+
+test: $(DEV)/installed clients  ## all tests, on the built wheel (ARGS="-k name")
+	$(DEV)/bin/python -m pytest $(ARGS)
+
+# The wheel is built, with the sdist that it comes from, and installed like anyone's.
+$(DEV)/installed: $(DEV)/requirements $(SOURCES)
+	@rm -rf dist
+	$(DEV)/bin/python -m build --no-isolation --outdir dist
+	$(DEV)/bin/python $(PIP) --no-deps --force-reinstall dist/*.whl
+	$(DEV)/bin/python -m pip check
+	@touch $@
+
+$(DEV)/requirements: requirements/run.txt requirements/dev.txt
+	@mkdir -p .venv
+	@scripts/make-venv $(DEV)
+	$(DEV)/bin/python $(PIP) -r requirements/dev.txt
+	@touch $@
+
+# Each AWS client in a folder of its own: their versions of botocore exclude one another.
+clients: $(CLIENTS:%=.clients/%/installed)
+
+.clients/%/installed: requirements/clients/%.txt | $(DEV)/requirements
+	@rm -rf .clients/$*
+	$(DEV)/bin/python $(PIP) --target .clients/$* -r $<
+	@touch $@
+
+lint: $(DEV)/requirements  ## ruff, everything on
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+
+format: $(DEV)/requirements  ## let ruff mend what it can
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+types: $(DEV)/requirements  ## mypy, strict
+	$(DEV)/bin/mypy
+
+fuzz: $(DEV)/installed  ## the fuzz tests for longer (STEPWELL_FUZZ_EXAMPLES=50000)
+	STEPWELL_FUZZ_EXAMPLES=$${STEPWELL_FUZZ_EXAMPLES:-20000} $(DEV)/bin/python -m pytest tests/fuzz -s $(ARGS)
+
+bench: $(DEV)/installed  ## the table of docs/performance.md (ARGS="--size full")
+	$(DEV)/bin/python -m benchmarks $(ARGS)
+
+bench-peers: $(DEV)/installed  ## moto's and MLflow's servers beside Stepwell
+	$(DEV)/bin/python -m benchmarks.peers $(ARGS)
+
+demo: $(DEV)/installed  ## train a classifier, put while training, plot what comes back
+	$(DEV)/bin/python examples/digits.py $(ARGS)
+
+docs: $(DEV)/installed  ## write the generated parts of docs/ anew
+	$(DEV)/bin/python docs/generate.py
+
+clean:  ## delete environments and builds
+	rm -rf .venv .clients dist

@@ -1,0 +1,1 @@
+"""The command `stepwell`: one module a command."""

@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stepwell.server.settings import default_data_folder
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="STEPWELL_DATA",
+        help="The data folder. Default: stepwell/ in the user's data directory.",
+    ),
+]
+
+
+def data_folder(data: Path | None) -> Path:
+    """Give the folder that was named, or the default one."""
+    return default_data_folder() if data is None else data

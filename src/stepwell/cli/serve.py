@@ -1,0 +1,135 @@
+"""`stepwell serve`: run the service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.syntax import Syntax
+
+from stepwell import __version__
+from stepwell.cli.options import Data, data_folder
+from stepwell.model.limits import Profile, parse_limit
+from stepwell.server import run
+from stepwell.server.settings import Settings
+
+_LIMIT_PREFIX = "STEPWELL_LIMIT_"
+
+SNIPPET = """\
+import boto3, time
+
+metrics = boto3.client(
+    "sagemaker-metrics", endpoint_url="{address}", region_name="us-east-1",
+    aws_access_key_id="any", aws_secret_access_key="any",
+)
+metrics.batch_put_metrics(TrialComponentName="my-run", MetricData=[
+    {{"MetricName": "loss", "Timestamp": time.time(), "Step": step, "Value": 1 / (step + 1)}}
+    for step in range(10)
+])
+print(metrics.batch_get_metrics(MetricQueries=[{{
+    "ResourceArn": "arn:aws:sagemaker:us-east-1:000000000000:experiment-trial-component/my-run",
+    "MetricName": "loss", "MetricStat": "Last", "Period": "IterationNumber",
+    "XAxisType": "IterationNumber",
+}}])["MetricQueryResults"])
+"""
+
+
+def serve(  # noqa: PLR0913 - one parameter an option
+    data: Data = None,
+    host: Annotated[
+        str, typer.Option(envvar="STEPWELL_HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            envvar="STEPWELL_PORT",
+            min=0,
+            max=65535,
+            help="The port; 0 takes a free one.",
+        ),
+    ] = 7837,
+    workers: Annotated[
+        int,
+        typer.Option(envvar="STEPWELL_WORKERS", min=1, max=256, help="Worker processes."),
+    ] = 1,
+    limits: Annotated[
+        Profile, typer.Option(envvar="STEPWELL_LIMITS", help="Whose limits hold.")
+    ] = Profile.STEPWELL,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Change a single limit; may be repeated. Also STEPWELL_LIMIT_<NAME>.",
+        ),
+    ] = None,
+    log_level: Annotated[
+        str,
+        typer.Option(envvar="STEPWELL_LOG_LEVEL", help="The least level that is logged."),
+    ] = "info",
+) -> None:
+    """Run the service."""
+    settings = Settings(
+        data=data_folder(data).absolute(),
+        host=host,
+        port=port,
+        workers=workers,
+        profile=limits,
+        limit_changes=_limit_changes(os.environ, limit or ()),
+        log_level=_level(log_level),
+    )
+    try:
+        settings.limits()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--limit") from error
+    run.run(settings, lambda address: _announce(settings, address))
+
+
+def _limit_changes(environ: Mapping[str, str], options: Iterable[str]) -> dict[str, int | None]:
+    """Gather changed limits: variables first, then options, which win."""
+    pairs = [
+        (name.removeprefix(_LIMIT_PREFIX).lower(), text)
+        for name, text in environ.items()
+        if name.startswith(_LIMIT_PREFIX)
+    ]
+    pairs += [(name.strip(), text) for name, _, text in (each.partition("=") for each in options)]
+    changes = {}
+    for name, text in pairs:
+        try:
+            changes[name] = parse_limit(text)
+        except ValueError as error:
+            msg = f"limit {name}: {text!r} is not a number or 'none'"
+            raise typer.BadParameter(msg, param_hint="--limit") from error
+    return changes
+
+
+def _level(text: str) -> str:
+    levels = ("debug", "info", "warning", "error", "critical")
+    if text.lower() not in levels:
+        msg = f"{text!r} is not one of {', '.join(levels)}"
+        raise typer.BadParameter(msg, param_hint="--log-level")
+    return text.lower()
+
+
+def _announce(settings: Settings, address: str) -> None:
+    console = Console()
+    console.print(
+        Panel.fit(
+            f"[bold]Stepwell {__version__}[/bold] listens on [bold cyan]{escape(address)}[/]\n"
+            f"data in [cyan]{escape(str(settings.data))}[/], limits: {settings.profile.value},"
+            f" workers: {settings.workers}\n"
+            "stop with Ctrl-C; /healthz, /readyz and /metrics tell how it is",
+            border_style="cyan",
+        )
+    )
+    console.print("Put and get from Python (pip install boto3):\n", style="dim")
+    snippet = SNIPPET.format(address=address)
+    if console.is_terminal:
+        console.print(Syntax(snippet, "python", background_color="default"))
+    else:
+        console.file.write(snippet)
+    console.file.flush()

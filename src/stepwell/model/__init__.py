@@ -1,0 +1,1 @@
+"""The domain: names, points, queries, limits and errors. Imports nothing of ours."""

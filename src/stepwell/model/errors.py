@@ -1,0 +1,93 @@
+"""Every error that Stepwell raises on purpose. HTTP codes live in `server/error_map.py`.
+
+StepwellError
+├── RequestError                 the request as a whole cannot be taken
+│   ├── SerializationError       not JSON, or the wrong JSON type at the top
+│   ├── ValidationError          members that break a rule, all of them named
+│   ├── PayloadTooLargeError     the body is over the limit
+│   ├── BodyTimeoutError         the body stopped arriving
+│   ├── UnknownOperationError    no such path, method or target
+│   └── ThrottledError           too much is waiting already; try again
+├── QueryError                   one query of many cannot be answered as asked
+│   └── UnknownComponentError    no such trial component
+└── StoreError
+    ├── StoreUnavailableError    nothing could be committed or read; try again
+    ├── DamagedSeriesError       a chunk does not hold what it should
+    ├── FolderInUseError         another server has this data folder
+    └── FormatError              the folder is not ours, or of a newer version
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StepwellError(Exception):
+    """The root of all errors raised on purpose."""
+
+
+class RequestError(StepwellError):
+    """A request that is refused as a whole, before anything is stored."""
+
+
+class SerializationError(RequestError):
+    """The body is not JSON, or a top-level member has the wrong JSON type."""
+
+
+class ValidationError(RequestError):
+    """One or more members break a rule.
+
+    Attributes:
+        problems: one sentence a broken member, in the order of the request.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Word the message as AWS does: a count, then every problem."""
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        noun = "error" if count == 1 else "errors"
+        super().__init__(f"{count} validation {noun} detected: " + "; ".join(self.problems))
+
+
+class PayloadTooLargeError(RequestError):
+    """The body is larger than `Limits.body_bytes_max`."""
+
+
+class BodyTimeoutError(RequestError):
+    """The client stopped sending its body."""
+
+
+class UnknownOperationError(RequestError):
+    """No operation has this path, method or target."""
+
+
+class ThrottledError(RequestError):
+    """Too many bytes or puts are waiting to be committed. Nothing was stored."""
+
+
+class QueryError(StepwellError):
+    """One query that cannot be answered as asked; the others are not affected."""
+
+
+class UnknownComponentError(QueryError):
+    """The trial component does not exist (or was deleted)."""
+
+
+class StoreError(StepwellError):
+    """The store could not do what it was asked."""
+
+
+class StoreUnavailableError(StoreError):
+    """Nothing was committed: the disk is full, or the store is away. Try again."""
+
+
+class DamagedSeriesError(StoreError):
+    """A stored chunk does not hold what it should; the message names the series."""
+
+
+class FolderInUseError(StoreError):
+    """Another process holds the lock that was asked for."""
+
+
+class FormatError(StoreError):
+    """The data folder is not one of ours, or was written by a newer version."""

@@ -1,0 +1,1 @@
+"""Answering queries: what to read, and points into buckets. Columns in, columns out."""

@@ -1,0 +1,148 @@
+"""Everything but the data plane: health, metrics, raw points, and the answer to unknown paths."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import struct
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import (
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+
+from stepwell import __version__
+from stepwell.model.errors import StepwellError, UnknownOperationError, ValidationError
+from stepwell.model.names import (
+    DEFAULT_ACCOUNT,
+    Component,
+    fold,
+    is_component_name,
+    is_metric_name,
+)
+from stepwell.server.ahead import ahead
+from stepwell.server.asgi import RequestIds, error_answer
+from stepwell.store.protocol import ColumnName, Series, SeriesKey
+
+if TYPE_CHECKING:
+    from stepwell.server.app import Parts
+
+_COLUMNS: tuple[tuple[ColumnName, str, str], ...] = (
+    ("steps", "step", "int64"),
+    ("timestamps_us", "timestamp_us", "int64"),
+    ("values", "value", "float64"),
+)
+#: Pieces of at most half a MiB that are decoded and not yet sent.
+_PIECES_AHEAD = 16
+FRAME_TYPE = "application/vnd.stepwell.columns"
+
+
+def routes(parts: Parts) -> list[Route]:
+    """Give the routes, over the parts of a running server."""
+
+    async def index(_request: Request) -> Response:
+        return JSONResponse({"service": "stepwell", "version": __version__})
+
+    async def healthz(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_request: Request) -> Response:
+        try:
+            async with asyncio.timeout(5):
+                await run_in_threadpool(parts.store.size)
+        except (StepwellError, TimeoutError) as error:
+            return PlainTextResponse(f"not ready: {error}\n", 503)
+        return PlainTextResponse("ready\n")
+
+    async def metrics(_request: Request) -> Response:
+        parts.telemetry.sample()
+        text = await run_in_threadpool(parts.telemetry.render)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def points(request: Request) -> Response:
+        key = _series_key(request)
+        loop = asyncio.get_running_loop()
+        (series,) = await loop.run_in_executor(parts.executor, parts.store.read, [key])
+        if isinstance(series, StepwellError):
+            raise series
+        head = frame_head(series.count)
+        size = len(head) + series.count * 8 * len(_COLUMNS)
+        return StreamingResponse(
+            _frame(head, series, parts.executor),
+            media_type=FRAME_TYPE,
+            headers={"content-length": str(size)},
+        )
+
+    return [
+        Route("/", index),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/api/v1/points", points),
+    ]
+
+
+class Fallback:
+    """Answers errors in AWS's form: those that routes raise, and unknown paths and methods."""
+
+    def __init__(self) -> None:
+        """Start counting request ids."""
+        self._request_ids = RequestIds()
+
+    async def on_error(self, _request: Request, error: Exception) -> Response:
+        """Answer an error that a route raised."""
+        answer = error_answer(error, self._request_ids.next())
+        headers = {name.decode(): value.decode() for name, value in answer.headers}
+        return Response(answer.body, answer.status, headers)
+
+    async def on_unknown(self, request: Request, _error: Exception) -> Response:
+        """Answer a path, or a method on it, that nothing handles."""
+        msg = f"Unknown operation: {request.method} {request.url.path[:200]}"
+        return await self.on_error(request, UnknownOperationError(msg))
+
+
+def frame_head(count: int) -> bytes:
+    """Encode a frame's head: its length as uint32, then JSON padded to a multiple of 8 in all."""
+    columns = [{"name": name, "type": kind} for _, name, kind in _COLUMNS]
+    document = json.dumps({"count": count, "columns": columns}).encode()
+    document += b" " * (-(len(document) + 4) % 8)
+    return struct.pack("<I", len(document)) + document
+
+
+async def _frame(
+    head: bytes, series: Series, executor: Executor
+) -> AsyncIterator[bytes | memoryview]:
+    """Give a frame's bytes; a thread decodes some pieces ahead of the one that is being sent."""
+    yield head
+    async with contextlib.aclosing(ahead(executor, _pieces(series), _PIECES_AHEAD)) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+def _pieces(series: Series) -> Iterator[memoryview]:
+    for name, _, _ in _COLUMNS:
+        for piece in series.column(name):
+            yield np.ascontiguousarray(piece).data.cast("B")
+
+
+def _series_key(request: Request) -> SeriesKey:
+    name = fold(request.query_params.get("component", ""))
+    metric = request.query_params.get("metric", "")
+    problems = []
+    if not is_component_name(name):
+        problems.append("Value at 'component' must be a trial component's name")
+    if not is_metric_name(metric):
+        problems.append("Value at 'metric' must be a metric's name of 1 to 255 characters")
+    if problems:
+        raise ValidationError(problems)
+    return SeriesKey(Component(DEFAULT_ACCOUNT, name), metric)

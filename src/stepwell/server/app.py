@@ -1,0 +1,104 @@
+"""The one composition root: settings into a running application.
+
+uvicorn -> application -> DataPlane   (the two metric operations, bare ASGI)
+                       -> Starlette   (everything else)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+
+from stepwell.ingest import Ingest
+from stepwell.model.errors import StepwellError
+from stepwell.server.api import Fallback, routes
+from stepwell.server.asgi import Receive, Scope, Send
+from stepwell.server.data_plane import DataPlane, delivery_on
+from stepwell.server.settings import Settings
+from stepwell.server.telemetry import Telemetry, configure_logging
+from stepwell.store.sqlite.store import EmbeddedStore
+
+#: Threads for reads. They wait for files and run numpy and pcodec, both without the GIL.
+_READ_THREADS = 4
+
+
+@dataclass
+class Parts:
+    """The parts of a running server, for the routes."""
+
+    store: EmbeddedStore
+    telemetry: Telemetry
+    ingest: Ingest
+    data_plane: DataPlane
+    executor: ThreadPoolExecutor
+
+
+class Application:
+    """The ASGI application of one worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Hold the settings; files are opened when the server starts."""
+        self._settings = settings
+        self._data_plane: DataPlane | None = None
+        fallback = Fallback()
+        self._starlette = Starlette(
+            lifespan=self._lifespan,
+            exception_handlers={
+                StepwellError: fallback.on_error,
+                404: fallback.on_unknown,
+                405: fallback.on_unknown,
+                500: fallback.on_error,
+            },
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        data_plane = self._data_plane
+        if scope["type"] == "http" and data_plane is not None and data_plane.handles(scope):
+            await data_plane(scope, receive, send)
+        else:
+            await self._starlette(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        parts = self._open()
+        self._data_plane = parts.data_plane
+        app.router.routes.extend(routes(parts))
+        # What is there now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            parts.ingest.close()
+            parts.executor.shutdown()
+            parts.store.close()
+
+    def _open(self) -> Parts:
+        settings, limits = self._settings, self._settings.limits()
+        telemetry = Telemetry()
+        store = EmbeddedStore(
+            settings.data,
+            limits,
+            is_shared=settings.workers > 1,
+            forget_interval_s=settings.compaction_interval_s,
+            on_sync=telemetry.synced,
+        )
+        executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="read")
+        ingest = Ingest(store, limits, delivery_on(asyncio.get_running_loop()), observer=telemetry)
+        telemetry.watch(store.size, ingest)
+        data_plane = DataPlane(store, ingest, limits, executor, telemetry)
+        return Parts(store, telemetry, ingest, data_plane, executor)
+
+
+def create_worker_app() -> Application:
+    """Make a worker's application out of what its parent handed over. Called by uvicorn."""
+    settings = Settings.received()
+    configure_logging(settings.log_level)
+    return Application(settings)

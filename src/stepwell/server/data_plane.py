@@ -1,0 +1,254 @@
+"""The data plane: PUT .../BatchPutMetrics and POST .../BatchGetMetrics, as one bare ASGI function.
+
+It is the hot path. A base path in front is allowed (`http://host/base/BatchPutMetrics`). Reads
+run on threads, puts on the loop until the committer has them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from stepwell.ingest import Answer, Deliver, Ingest, Ticket
+from stepwell.model.errors import (
+    DamagedSeriesError,
+    QueryError,
+    StepwellError,
+    StoreUnavailableError,
+)
+from stepwell.model.limits import Limits
+from stepwell.model.names import DEFAULT_ACCOUNT
+from stepwell.model.points import Outcome
+from stepwell.model.queries import MetricQuery, MetricResult, Status
+from stepwell.query.evaluate import EMPTY_FLOATS, EMPTY_INTS, evaluate, range_to_read
+from stepwell.server.ahead import ahead
+from stepwell.server.asgi import (
+    Bodies,
+    ClientGoneError,
+    Header,
+    Receive,
+    RequestIds,
+    Scope,
+    Send,
+    error_answer,
+    send_answer,
+    send_part,
+)
+from stepwell.server.telemetry import Telemetry
+from stepwell.store.protocol import Series, SeriesKey, Store
+from stepwell.wire.get_metrics import decode_get, encode_result
+from stepwell.wire.put_metrics import decode_put, encode_put_answer
+
+logger = logging.getLogger(__name__)
+
+_JSON: Header = (b"content-type", b"application/json")
+#: Queries read from the store at once; it holds their encoded points meanwhile.
+_QUERIES_AT_ONCE = 25
+#: Pieces of an answer, and how many of them are made before the first one is sent.
+_PIECE_BYTES = 1024 * 1024
+_PIECES_AHEAD = 8
+_PUT_ID_HEADERS = frozenset({b"amz-sdk-invocation-id", b"idempotency-key"})
+_RESULTS_HEAD = b'{"MetricQueryResults":['
+_RESULTS_TAIL = b"]}"
+
+
+class DataPlane:
+    """Answers the two operations; `handles` says which requests are its own."""
+
+    def __init__(
+        self,
+        store: Store,
+        ingest: Ingest,
+        limits: Limits,
+        executor: Executor,
+        telemetry: Telemetry,
+    ) -> None:
+        """Hold on to what it needs; it owns none of it."""
+        self._store = store
+        self._ingest = ingest
+        self._limits = limits
+        self._executor = executor
+        self._telemetry = telemetry
+        self._loop = asyncio.get_running_loop()
+        self._request_ids = RequestIds()
+        self._bodies = Bodies(limits)
+
+    @staticmethod
+    def handles(scope: Scope) -> bool:
+        """Say whether a request is for one of the two operations."""
+        path: str = scope["path"]
+        return (path.endswith("/BatchPutMetrics") and scope["method"] == "PUT") or (
+            path.endswith("/BatchGetMetrics") and scope["method"] == "POST"
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request that `handles` has taken."""
+        request_id = self._request_ids.next()
+        operation = self._put if scope["method"] == "PUT" else self._get
+        try:
+            await operation(scope, receive, send, request_id)
+        except ClientGoneError:
+            return
+        except TimeoutError:
+            logger.warning("a client does not read its answer: %s", scope.get("client"))
+            raise
+        except StepwellError as error:
+            await self._refuse(send, error, request_id)
+        except Exception as error:
+            logger.exception("unexpected error", extra={"request_id": request_id.decode()})
+            await self._refuse(send, error, request_id)
+
+    async def _refuse(self, send: Send, error: Exception, request_id: bytes) -> None:
+        answer = error_answer(error, request_id)
+        self._telemetry.refused(answer.code)
+        await send_answer(send, answer.status, answer.headers, answer.body)
+
+    async def _put(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
+        body = await self._bodies.read(scope, receive)
+        put_id = None
+        for name, value in scope["headers"]:
+            if name in _PUT_ID_HEADERS:
+                put_id = value.decode("latin-1") or put_id
+        put = decode_put(
+            body,
+            self._limits,
+            time.time_ns() // 1000,
+            account=DEFAULT_ACCOUNT,
+            put_id=put_id,
+        )
+        size = len(body)
+        self._ingest.admit(size)
+        try:
+            answered = self._loop.create_future()
+            self._ingest.submit(Ticket(put, size, answered))
+            del put, body
+            outcome = await answered
+        finally:
+            self._ingest.release(size)
+        await send_answer(
+            send,
+            200,
+            [(b"x-amzn-requestid", request_id), _JSON],
+            encode_put_answer(outcome.errors),
+        )
+
+    async def _get(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
+        body = await self._bodies.read(scope, receive)
+        started = time.perf_counter()
+        queries = decode_get(body, self._limits, account=DEFAULT_ACCOUNT)
+        headers = [(b"x-amzn-requestid", request_id), _JSON]
+        results = encoded_results(self._store, queries, self._limits)
+        held = b""
+        is_streaming = False
+        async with contextlib.aclosing(ahead(self._executor, results, _PIECES_AHEAD)) as pieces:
+            async for piece in pieces:
+                # The first piece waits for the second: a short answer gets its Content-Length.
+                if held and not is_streaming:
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
+                    is_streaming = True
+                if held:
+                    await send_part(send, held, more=True)
+                held = piece
+        if is_streaming:
+            await send_part(send, held, more=False)
+        else:
+            await send_answer(send, 200, headers, held)
+        self._telemetry.got(len(queries), time.perf_counter() - started)
+
+
+def encoded_results(
+    store: Store, queries: Sequence[MetricQuery | QueryError], limits: Limits
+) -> Iterator[bytes]:
+    """Answer queries as JSON, in pieces of about `_PIECE_BYTES`. Runs on a thread.
+
+    Raises:
+        StoreUnavailableError: nothing can be read.
+    """
+    waiting = [_RESULTS_HEAD]
+    waiting_bytes = 0
+    for first in range(0, len(queries), _QUERIES_AT_ONCE):
+        some = queries[first : first + _QUERIES_AT_ONCE]
+        for index, result in enumerate(answer_queries(store, some, limits), first):
+            if index:
+                waiting.append(b",")
+            waiting.append(encode_result(result))
+            waiting_bytes += len(waiting[-1])
+            if waiting_bytes >= _PIECE_BYTES:
+                yield b"".join(waiting)
+                waiting, waiting_bytes = [], 0
+    waiting.append(_RESULTS_TAIL)
+    yield b"".join(waiting)
+
+
+def delivery_on(loop: asyncio.AbstractEventLoop) -> Deliver:
+    """Give what wakes the requests of a committed group, all of them in one step of the loop."""
+
+    def deliver(group: Sequence[tuple[Ticket, Answer]]) -> None:
+        loop.call_soon_threadsafe(_resolve, group)
+
+    return deliver
+
+
+def answer_queries(
+    store: Store, queries: Sequence[MetricQuery | QueryError], limits: Limits
+) -> Iterator[MetricResult]:
+    """Answer queries one after another, each with its result or its error.
+
+    Raises:
+        StoreUnavailableError: nothing can be read.
+    """
+    by_range = itertools.groupby(
+        queries,
+        lambda query: None if isinstance(query, QueryError) else range_to_read(query),
+    )
+    for within, some in by_range:
+        group = list(some)
+        asked = [query for query in group if isinstance(query, MetricQuery)]
+        found = iter(
+            store.read([SeriesKey(query.component, query.metric) for query in asked], within)
+            if asked
+            else ()
+        )
+        for query in group:
+            yield (
+                _failed(query)
+                if isinstance(query, QueryError)
+                else _answer_one(query, next(found), limits)
+            )
+
+
+def _answer_one(query: MetricQuery, series: Series | StepwellError, limits: Limits) -> MetricResult:
+    if isinstance(series, StepwellError):
+        return _failed(series)
+    try:
+        return evaluate(query, series, limits.values_per_result)
+    except DamagedSeriesError as error:
+        return _failed(error)
+    except Exception:
+        logger.exception("unexpected error in a query of metric %r", query.metric)
+        return _failed(StoreUnavailableError("Internal failure."))
+
+
+def _failed(error: StepwellError) -> MetricResult:
+    is_query = isinstance(error, QueryError)
+    if not is_query:
+        logger.error("a query cannot be answered: %s", error)
+    status = Status.VALIDATION_ERROR if is_query else Status.INTERNAL_ERROR
+    return MetricResult(status, EMPTY_INTS, EMPTY_FLOATS, str(error))
+
+
+def _resolve(group: Sequence[tuple[Ticket, Answer]]) -> None:
+    for ticket, answer in group:
+        future: asyncio.Future[Any] = ticket.caller  # type: ignore[assignment]
+        if future.done():
+            continue
+        if isinstance(answer, Outcome):
+            future.set_result(answer)
+        else:
+            future.set_exception(answer)

@@ -1,0 +1,61 @@
+"""What `stepwell serve` was told: one value that is handed to every worker process.
+
+Options, and the variables `STEPWELL_*` behind them, are read by the CLI; workers get the result as
+JSON in one variable, since they are new processes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from stepwell.model.limits import Limits, Profile
+
+#: How a parent hands its settings to its workers. Not for people.
+_HANDED_OVER = "STEPWELL_INTERNAL_SETTINGS"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings of a server.
+
+    Attributes:
+        data: the data folder.
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        workers: worker processes.
+        profile: whose limits hold.
+        limit_changes: single limits that differ from the profile's.
+        log_level: the least level that is logged.
+        compaction_interval_s: seconds between two looks at what is to be compacted.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 7837
+    workers: int = 1
+    profile: Profile = Profile.STEPWELL
+    limit_changes: dict[str, int | None] = {}
+    log_level: str = "info"
+    compaction_interval_s: float = 1.0
+
+    def limits(self) -> Limits:
+        """Give the limits that hold. Raises ValueError for one that makes no sense."""
+        return Limits.of(self.profile, self.limit_changes)
+
+    def hand_over(self) -> None:
+        """Leave the settings where worker processes find them."""
+        os.environ[_HANDED_OVER] = msgspec.json.encode(self).decode()
+
+    @classmethod
+    def received(cls) -> Self:
+        """Read what `hand_over` left."""
+        return msgspec.json.decode(os.environ[_HANDED_OVER], type=cls)
+
+
+def default_data_folder() -> Path:
+    """Give the folder that is used when none is named: under the user's data directory."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "stepwell"

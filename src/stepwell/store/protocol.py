@@ -1,0 +1,117 @@
+"""The contract that every store keeps. `stepwell.testing.store_contract` tests it.
+
+A store is synchronous and thread-safe: `append` is called by one thread at a time, everything else
+by any thread at any time, and several processes may share one store. The rules:
+
+- `append` returns once its puts are durable, and what it returned is in every read that starts
+  after that, in every process. A crash leaves each put there whole or not at all.
+- A put whose id was committed before, for the same component and owner, is answered with the first
+  answer and not stored again (rule 2); with other content, every item gets CONFLICT_ERROR.
+- Points are never merged with one another and keep their order of arrival (rule 1).
+- A question that cannot be answered is an error, never an empty or a shorter answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from stepwell.model.errors import QueryError, StoreError
+from stepwell.model.names import Component
+from stepwell.model.points import Float64Array, Int64Array, Outcome, Points, Put
+
+ColumnName = Literal["steps", "timestamps_us", "values"]
+
+
+class SeriesKey(NamedTuple):
+    """Which series: one metric of one trial component."""
+
+    component: Component
+    metric: str
+
+
+class TimeRange(NamedTuple):
+    """A half-open range of timestamps in microseconds."""
+
+    start_us: int
+    stop_us: int
+
+
+class StepRange(NamedTuple):
+    """A half-open range of steps. Points without a step are in none."""
+
+    start: int
+    stop: int
+
+
+class Series(Protocol):
+    """One series as it stood at one instant. Holds encoded bytes; decodes when asked.
+
+    `count` is known without decoding. The methods may be called by one thread at a time.
+    """
+
+    @property
+    def count(self) -> int:
+        """Count the points of this read (those within its range, if it had one)."""
+
+    @property
+    def count_without_step(self) -> int:
+        """Count the whole series' points that have no step, within a range or not."""
+
+    def points(self) -> Points:
+        """Decode all of it. Raises `DamagedSeriesError`."""
+
+    def column(self, name: ColumnName) -> Iterator[Int64Array | Float64Array]:
+        """Decode one column piece by piece, in order of arrival. Raises `DamagedSeriesError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """One series of a component: its name and its points so far."""
+
+    metric: str
+    count: int
+
+
+class Store(Protocol):
+    """Keeps points. See the module's rules."""
+
+    def append(self, puts: Sequence[Put]) -> list[Outcome]:
+        """Commit puts, all or none, and say what became of each.
+
+        Raises:
+            StoreUnavailableError: nothing was committed.
+        """
+
+    def read(
+        self, keys: Sequence[SeriesKey], within: TimeRange | StepRange | None = None
+    ) -> list[Series | QueryError | StoreError]:
+        """Read series, in the order asked for. A metric that is not there is an empty series.
+
+        Where one cannot be read, its error stands in its place: `UnknownComponentError`,
+        `DamagedSeriesError`.
+
+        Raises:
+            StoreUnavailableError: nothing can be read at all.
+        """
+
+    def list_series(self, component: Component) -> list[SeriesInfo]:
+        """List a component's series by name.
+
+        Raises:
+            UnknownComponentError: there is no such component.
+        """
+
+    def has_component(self, component: Component) -> bool:
+        """Say whether the component exists, that is, was put to and not deleted."""
+
+    def delete(self, component: Component) -> None:
+        """Delete a component's points, at once for readers; compaction gives the space back.
+
+        Raises:
+            UnknownComponentError: there is no such component.
+        """
+
+    def close(self) -> None:
+        """Let go of files and threads. Nothing that was answered depends on it."""

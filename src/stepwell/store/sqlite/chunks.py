@@ -1,0 +1,385 @@
+"""Chunks: encoded consecutive points of one series, each with its summary (chunks.db).
+
+A chunk's three columns are pcodec's (bit-exact), with one CRC-32 over all of them. A series' chunks
+follow each other without a gap from point 0 on, and `series_total` says how many points they hold,
+so that a chunk that is missing is noticed as surely as one that is damaged.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pcodec import ChunkConfig, DeltaSpec, standalone  # type: ignore[import-untyped]
+
+from stepwell.model.errors import DamagedSeriesError
+from stepwell.model.points import NO_STEP, Points
+from stepwell.model.statistics import moments_of
+from stepwell.store.sqlite.folder import CHUNKS_FILE, Folder, transaction, vacuum
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS chunk (
+    series INTEGER NOT NULL,
+    first_index INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    without_step INTEGER NOT NULL,
+    step_min INTEGER NOT NULL,
+    step_max INTEGER NOT NULL,
+    timestamp_min INTEGER NOT NULL,
+    timestamp_max INTEGER NOT NULL,
+    first REAL,
+    last REAL,
+    nan_count INTEGER NOT NULL,
+    inf_count INTEGER NOT NULL,
+    inf_negative_count INTEGER NOT NULL,
+    finite_min REAL,
+    finite_max REAL,
+    mean REAL,
+    m2 REAL,
+    crc INTEGER NOT NULL,
+    steps BLOB NOT NULL,
+    timestamps BLOB NOT NULL,
+    vals BLOB NOT NULL,
+    PRIMARY KEY (series, first_index)
+);
+CREATE TABLE IF NOT EXISTS series_total (
+    series INTEGER PRIMARY KEY,
+    points INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS compacted (
+    slot INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL
+);
+"""
+
+CHUNK_POINTS_MAX = 65_536
+#: For steps, timestamps and values. A small chunk is soon merged into a larger one: there, looking
+#: for the best form would cost six times the time for the last 2 % of the bytes.
+_CONFIGS_SMALL = (
+    ChunkConfig(compression_level=4, delta_spec=DeltaSpec.try_consecutive(1)),
+    ChunkConfig(compression_level=4, delta_spec=DeltaSpec.try_consecutive(1)),
+    ChunkConfig(compression_level=4, delta_spec=DeltaSpec.no_op()),
+)
+_CONFIGS_LARGE = (ChunkConfig(compression_level=8),) * 3
+_LARGE_POINTS_MIN = 8192
+
+_SUMMARY_COLUMNS = (
+    "count, without_step, step_min, step_max, timestamp_min, timestamp_max, first, last,"
+    " nan_count, inf_count, inf_negative_count, finite_min, finite_max, mean, m2"
+)
+_CHUNK_COLUMNS = f"series, first_index, {_SUMMARY_COLUMNS}, crc, steps, timestamps, vals"
+_INSERT = f"INSERT INTO chunk ({_CHUNK_COLUMNS}) VALUES ({','.join('?' * 21)})"
+_INT64_LAST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of a chunk without decoding it.
+
+    `step_min > step_max` where no point has a step. `last` is the last by timestamp, then by
+    arrival. A NaN in `first` or `last` is NULL in the file, as are `finite_min` to `m2` where
+    no value is finite.
+    """
+
+    count: int
+    without_step: int
+    step_min: int
+    step_max: int
+    timestamp_min: int
+    timestamp_max: int
+    first: float | None
+    last: float | None
+    nan_count: int
+    inf_count: int
+    inf_negative_count: int
+    finite_min: float | None
+    finite_max: float | None
+    mean: float | None
+    m2: float | None
+
+
+_summary_values = attrgetter(*(each.name for each in fields(Summary)))
+
+
+class Chunk(NamedTuple):
+    """A chunk as stored: its place, its summary and its encoded columns."""
+
+    series: int
+    first_index: int
+    summary: Summary
+    crc: int
+    steps: bytes
+    timestamps: bytes
+    values: bytes
+
+
+def summarise(points: Points) -> Summary:
+    """Make the summary of one or more points."""
+    steps, timestamps, values = points.steps, points.timestamps_us, points.values
+    without_step = 0
+    if steps.min() == NO_STEP:
+        steps = steps[steps != NO_STEP]
+        without_step = len(points) - len(steps)
+    finite = values
+    is_finite = np.isfinite(values)
+    if not is_finite.all():
+        finite = values[is_finite]
+    moments = moments_of(finite) if len(finite) else None
+    timestamp_max = timestamps.max()
+    last_index = len(points) - 1
+    if timestamps[last_index] != timestamp_max:
+        last_index -= int(np.argmax(timestamps[::-1]))
+    return Summary(
+        count=len(points),
+        without_step=without_step,
+        step_min=int(steps.min()) if len(steps) else _INT64_LAST,
+        step_max=int(steps.max()) if len(steps) else NO_STEP,
+        timestamp_min=int(timestamps.min()),
+        timestamp_max=int(timestamp_max),
+        first=_nullable(values[0]),
+        last=_nullable(values[last_index]),
+        nan_count=0 if finite is values else int(np.isnan(values).sum()),
+        inf_count=0 if finite is values else int(np.isposinf(values).sum()),
+        inf_negative_count=0 if finite is values else int(np.isneginf(values).sum()),
+        finite_min=float(finite.min()) if moments else None,
+        finite_max=float(finite.max()) if moments else None,
+        mean=moments.mean if moments else None,
+        # A sum of squares that float64 cannot hold is unknown, not infinite.
+        m2=moments.m2 if moments and math.isfinite(moments.m2) else None,
+    )
+
+
+def encode_chunk(series: int, first_index: int, points: Points) -> Chunk:
+    """Encode points, at most `CHUNK_POINTS_MAX`, as a chunk."""
+    configs = _CONFIGS_LARGE if len(points) >= _LARGE_POINTS_MIN else _CONFIGS_SMALL
+    steps, timestamps, values = (
+        standalone.simple_compress(np.ascontiguousarray(column), config)
+        for column, config in zip(
+            (points.steps, points.timestamps_us, points.values), configs, strict=True
+        )
+    )
+    crc = _crc(steps, timestamps, values)
+    return Chunk(series, first_index, summarise(points), crc, steps, timestamps, values)
+
+
+def verify_chunk(chunk: Chunk) -> None:
+    """Check a chunk's bytes against its CRC.
+
+    Raises:
+        DamagedSeriesError: they are not what was written.
+    """
+    if _crc(chunk.steps, chunk.timestamps, chunk.values) != chunk.crc:
+        msg = f"chunk at point {chunk.first_index}: its bytes do not match their checksum"
+        raise DamagedSeriesError(msg)
+
+
+def decode_column(encoded: bytes, out: npt.NDArray[np.generic], first_index: int) -> None:
+    """Decode one column of a verified chunk into an array of its length.
+
+    Raises:
+        DamagedSeriesError: pcodec cannot read it, or it is of another length.
+    """
+    try:
+        progress = standalone.simple_decompress_into(encoded, out)
+    except (RuntimeError, TypeError) as error:
+        msg = f"chunk at point {first_index}: {error}"
+        raise DamagedSeriesError(msg) from error
+    if progress.n_processed != len(out) or not progress.finished:
+        msg = f"chunk at point {first_index}: {progress.n_processed} values, not {len(out)}"
+        raise DamagedSeriesError(msg)
+
+
+def decode_chunk(chunk: Chunk) -> Points:
+    """Verify and decode a chunk.
+
+    Raises:
+        DamagedSeriesError: it does not hold what was written.
+    """
+    verify_chunk(chunk)
+    count = chunk.summary.count
+    points = Points(
+        np.empty(count, np.int64),
+        np.empty(count, np.int64),
+        np.empty(count, np.float64),
+    )
+    decode_column(chunk.steps, points.steps, chunk.first_index)
+    decode_column(chunk.timestamps, points.timestamps_us, chunk.first_index)
+    decode_column(chunk.values, points.values, chunk.first_index)
+    return points
+
+
+class ChunkFile:
+    """One connection to chunks.db, for one thread at a time. Only the compaction writes."""
+
+    def __init__(self, folder: Folder) -> None:
+        """Open the file and make it where it is missing."""
+        self.db = folder.connect(CHUNKS_FILE, schema=SCHEMA)
+
+    def compacted(self) -> dict[int, int]:
+        """Say up to which row each slot's hot file is compacted."""
+        return dict(self.db.execute("SELECT slot, seq FROM compacted"))
+
+    def total(self, series: int) -> int:
+        """Count the points in a series' chunks, as the compaction did."""
+        row = self.db.execute(
+            "SELECT points FROM series_total WHERE series = ?", (series,)
+        ).fetchone()
+        return 0 if row is None else row[0]
+
+    def chunks_of(self, series: int) -> list[Chunk]:
+        """Read a series' chunks, in order.
+
+        Raises:
+            DamagedSeriesError: they do not follow each other, or one is missing.
+        """
+        rows = self.db.execute(
+            f"SELECT {_CHUNK_COLUMNS} FROM chunk WHERE series = ? ORDER BY first_index",
+            (series,),
+        )
+        chunks = [_chunk(row) for row in rows]
+        check_sequence(
+            [(each.first_index, each.summary.count) for each in chunks],
+            self.total(series),
+        )
+        return chunks
+
+    def tail_of(self, series: int, limit: int) -> list[tuple[int, int]]:
+        """List (first_index, count) of a series' last chunks, the last one first."""
+        return self.db.execute(
+            "SELECT first_index, count FROM chunk WHERE series = ?"
+            " ORDER BY first_index DESC LIMIT ?",
+            (series, limit),
+        ).fetchall()
+
+    def places_of(self, series: int) -> list[tuple[int, int]]:
+        """List (first_index, count) of a series' chunks, in order."""
+        return self.db.execute(
+            "SELECT first_index, count FROM chunk WHERE series = ? ORDER BY first_index",
+            (series,),
+        ).fetchall()
+
+    def chunks_from(self, series: int, first_index: int, last_index: int) -> list[Chunk]:
+        """Read a series' chunks from one to another, both taken."""
+        rows = self.db.execute(
+            f"SELECT {_CHUNK_COLUMNS} FROM chunk"
+            " WHERE series = ? AND first_index BETWEEN ? AND ? ORDER BY first_index",
+            (series, first_index, last_index),
+        )
+        return [_chunk(row) for row in rows]
+
+    def replace(
+        self,
+        removed: Sequence[tuple[int, int]],
+        added: Sequence[Chunk],
+        compacted: dict[int, int] | None = None,
+    ) -> None:
+        """Write chunks in place of others and note how far hot files are compacted. All or nothing.
+
+        Args:
+            removed: (series, first_index) of the chunks that `added` takes in.
+            added: the new chunks.
+            compacted: slot to the last row that they hold.
+        """
+        with transaction(self.db):
+            self.db.executemany("DELETE FROM chunk WHERE series = ? AND first_index = ?", removed)
+            self.db.executemany(_INSERT, map(_row, added))
+            totals = {each.series: each.first_index + each.summary.count for each in added}
+            self.db.executemany("INSERT OR REPLACE INTO series_total VALUES (?, ?)", totals.items())
+            if compacted:
+                self.db.executemany(
+                    "INSERT OR REPLACE INTO compacted VALUES (?, ?)", compacted.items()
+                )
+
+    def delete_series(self, series: Iterable[int]) -> None:
+        """Delete all chunks of some series."""
+        with transaction(self.db):
+            for each in series:
+                self.db.execute("DELETE FROM chunk WHERE series = ?", (each,))
+                self.db.execute("DELETE FROM series_total WHERE series = ?", (each,))
+
+    def give_space_back(self, pages_max: int) -> None:
+        """Return free pages to the file system, some at a time."""
+        vacuum(self.db, pages_max)
+
+    def give_all_space_back(self) -> None:
+        """Return every free page and write the log back."""
+        vacuum(self.db)
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def series_with_small_chunks(self, points_max: int) -> list[int]:
+        """List series that have two or more chunks below a size."""
+        rows = self.db.execute(
+            "SELECT series FROM chunk WHERE count < ? GROUP BY series HAVING count(*) > 1",
+            (points_max,),
+        )
+        return [row[0] for row in rows]
+
+    def counts(self) -> tuple[int, int]:
+        """Count chunks, and the points in them."""
+        chunks, points = self.db.execute(
+            "SELECT (SELECT count(*) FROM chunk),"
+            " (SELECT coalesce(sum(points), 0) FROM series_total)"
+        ).fetchone()
+        return chunks, points
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.db.close()
+
+
+def check_sequence(places: Iterable[tuple[int, int]], total: int) -> None:
+    """Check that chunks (first_index, count) follow each other and hold `total` points.
+
+    Raises:
+        DamagedSeriesError: one is missing, or one too many.
+    """
+    expected = 0
+    for first_index, count in places:
+        if first_index != expected:
+            msg = f"there is no chunk for point {expected}, the next is for point {first_index}"
+            raise DamagedSeriesError(msg)
+        expected += count
+    if expected != total:
+        msg = f"its chunks hold {expected} points, not {total}"
+        raise DamagedSeriesError(msg)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell a damaged file from one that is merely busy, full or away."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    )
+
+
+def _crc(*columns: bytes) -> int:
+    crc = 0
+    for column in columns:
+        crc = zlib.crc32(column, crc)
+    return crc
+
+
+def _chunk(row: tuple[Any, ...]) -> Chunk:
+    return Chunk(row[0], row[1], Summary(*row[2:17]), *row[17:])
+
+
+def _row(chunk: Chunk) -> tuple[object, ...]:
+    return (
+        chunk.series,
+        chunk.first_index,
+        *_summary_values(chunk.summary),
+        chunk.crc,
+        chunk.steps,
+        chunk.timestamps,
+        chunk.values,
+    )
+
+
+def _nullable(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)

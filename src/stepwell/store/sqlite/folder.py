@@ -1,0 +1,211 @@
+"""A data folder: what its files are called, its format's version, its locks, its connections.
+
+The only module that opens files. Locks are the kernel's (they die with their process) and are held
+on files of their own, never on a database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from stepwell.model.errors import FormatError, StoreUnavailableError
+
+FORMAT_NAME = "stepwell"
+#: Raised whenever an older Stepwell could misread what a newer one writes.
+FORMAT_VERSION = 1
+
+FORMAT_FILE = "FORMAT"
+REGISTRY_FILE = "registry.db"
+CHUNKS_FILE = "chunks.db"
+SERVER_LOCK = "server.lock"
+COMPACTION_LOCK = "compaction.lock"
+CLAIMS_LOCK = "claims.lock"
+
+_PAGE_BYTES = 8192
+_BUSY_MS = 10_000
+#: The log is written back after this many pages (8 MiB), by the commit that reaches it. From then
+#: on it is overwritten, and an fsync of bytes that a file already has is four times as fast.
+_WAL_PAGES_MAX = 1024
+
+
+def hot_file(slot: int) -> str:
+    """Name the hot file of a worker's slot."""
+    return f"hot-{slot}.db"
+
+
+def hot_lock(slot: int) -> str:
+    """Name the lock that says which live process owns a slot."""
+    return f"hot-{slot}.lock"
+
+
+class Lock:
+    """An exclusive lock on a file of its own. Held until `release` or the end of the process."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the lock file; nothing is locked yet."""
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def acquire(self, *, wait: bool = False) -> bool:
+        """Take the lock. Without `wait`, return False where another process has it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """Let others have the lock; it can be taken again."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def release(self) -> None:
+        """Give the lock back and close its file. May be called twice."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        """Use as a context: released at the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release."""
+        self.release()
+
+
+class Folder:
+    """A data folder of a format that we can read."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open a folder, and make it where it is missing.
+
+        Raises:
+            FormatError: the folder is not empty and not ours, is missing (and `create` is False),
+                or is of a newer format. It is not touched then.
+            StoreUnavailableError: the folder cannot be written.
+        """
+        self.path = path
+        try:
+            self._check_format(create=create)
+        except OSError as error:
+            msg = f"data folder {path}: {error.strerror}"
+            raise StoreUnavailableError(msg) from error
+
+    def _check_format(self, *, create: bool) -> None:
+        marker = self.path / FORMAT_FILE
+        if marker.is_file():
+            name, _, version = marker.read_text().strip().partition(" ")
+            if name != FORMAT_NAME or not version.isdecimal():
+                msg = f"data folder {self.path}: its file {FORMAT_FILE} is not Stepwell's"
+                raise FormatError(msg)
+            if int(version) > FORMAT_VERSION:
+                msg = (
+                    f"data folder {self.path} has format {version}; this Stepwell reads up to"
+                    f" {FORMAT_VERSION}. Nothing was changed: open it with a newer Stepwell."
+                )
+                raise FormatError(msg)
+            return
+        if not create:
+            msg = f"data folder {self.path}: there is no Stepwell data"
+            raise FormatError(msg)
+        self.path.mkdir(parents=True, exist_ok=True)
+        # A crash in here leaves FORMAT.<pid> in an otherwise empty folder: start again.
+        ours = (FORMAT_FILE, SERVER_LOCK)
+        others = sorted(each.name for each in self.path.iterdir() if not each.name.startswith(ours))
+        if others:
+            msg = (
+                f"data folder {self.path}: it has files, but none of Stepwell's ({others[0]}, ...)"
+            )
+            raise FormatError(msg)
+        unfinished = self.path / f"{FORMAT_FILE}.{os.getpid()}"
+        with unfinished.open("w") as file:
+            file.write(f"{FORMAT_NAME} {FORMAT_VERSION}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(marker)
+
+    def lock(self, name: str) -> Lock:
+        """Open one of the folder's locks."""
+        return Lock(self.path / name)
+
+    def hot_slots(self) -> list[int]:
+        """List the slots that have a hot file."""
+        names = (each.name for each in self.path.glob("hot-*.db"))
+        numbers = (name.removeprefix("hot-").removesuffix(".db") for name in names)
+        return sorted(int(number) for number in numbers if number.isdecimal())
+
+    def file_bytes(self) -> int:
+        """Add up the bytes that the folder's files hold."""
+        total = 0
+        for each in self.path.iterdir():
+            try:
+                total += each.stat().st_size
+            except FileNotFoundError:
+                continue
+        return total
+
+    def connect(self, name: str, *, schema: str | None = None) -> sqlite3.Connection:
+        """Open one of the folder's databases; with a schema, make it where it is missing.
+
+        Every connection may be handed from thread to thread but used by one at a time. Commits are
+        durable when they return (WAL, synchronous=FULL).
+
+        Raises:
+            StoreUnavailableError: it cannot be opened.
+        """
+        try:
+            return self._connect(self.path / name, schema)
+        except sqlite3.OperationalError as error:
+            msg = f"{name}: {error}"
+            raise StoreUnavailableError(msg) from error
+
+    def _connect(self, path: Path, schema: str | None) -> sqlite3.Connection:
+        mode = "rw" if schema is None else "rwc"
+        connection = sqlite3.connect(
+            f"file:{_uri_path(path)}?mode={mode}",
+            uri=True,
+            timeout=_BUSY_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        if schema is not None:
+            # These two only count before the first table is there.
+            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        if schema is not None:
+            connection.executescript(schema)
+        return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, *, write: bool = True) -> Iterator[None]:
+    """Run a block in one transaction: committed (durable) at its end, or not at all."""
+    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A commit that failed may have rolled back on its own.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def vacuum(connection: sqlite3.Connection, pages_max: int | None = None) -> None:
+    """Return free pages to the file system, all of them or so many. Not within a transaction."""
+    # One step of this statement frees one page: `execute` would stop after that.
+    connection.executescript(f"PRAGMA incremental_vacuum({pages_max or 0})")
+
+
+def _uri_path(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,1 @@
+"""Bytes <-> model. Knows no socket, clock or store."""
