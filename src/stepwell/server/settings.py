@@ -47,12 +47,14 @@ class Settings(msgspec.Struct, frozen=True):
 
     def hand_over(self) -> None:
         """Leave the settings where worker processes find them."""
-        os.environ[_HANDED_OVER] = msgspec.json.encode(self).decode()
+        os.environ[_HANDED_OVER] = msgspec.json.encode(self, enc_hook=str).decode()
 
     @classmethod
     def received(cls) -> Self:
         """Read what `hand_over` left."""
-        return msgspec.json.decode(os.environ[_HANDED_OVER], type=cls)
+        return msgspec.json.decode(
+            os.environ[_HANDED_OVER], type=cls, dec_hook=lambda kind, value: kind(value)
+        )
 
 
 def default_data_folder() -> Path:

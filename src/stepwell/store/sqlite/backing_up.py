@@ -24,6 +24,7 @@ from stepwell.store.sqlite.folder import (
     hot_file,
 )
 from stepwell.store.sqlite.maintenance import start_compacting
+from stepwell.store.sqlite.registry import Registry
 from stepwell.store.sqlite.store import unavailable_on_error
 
 
@@ -48,10 +49,15 @@ def backup_folder(path: Path, file: Path) -> int:
         start_compacting(compactor, path)
         copies = Path(temporary)
         (copies / FORMAT_FILE).write_bytes((path / FORMAT_FILE).read_bytes())
-        hot_files = [hot_file(slot) for slot in folder.hot_slots()]
+        with contextlib.closing(Registry(folder)) as registry:
+            slots = registry.slots()
+        hot_files = [hot_file(slot) for slot in slots]
         for name in (*hot_files, CHUNKS_FILE, REGISTRY_FILE):
             _copy(folder, name, copies / name)
         compactor.pause()
+        # A worker that has come meanwhile is in the names already.
+        with contextlib.closing(Registry(Folder(copies, create=False))) as registry:
+            registry.keep_slots(slots)
         unfinished = copies / "archive"
         with unfinished.open("wb") as output:
             with tarfile.open(fileobj=output, mode="w") as archive:

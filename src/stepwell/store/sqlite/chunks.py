@@ -291,7 +291,12 @@ class ChunkFile:
             self.db.executemany("DELETE FROM chunk WHERE series = ? AND first_index = ?", removed)
             self.db.executemany(_INSERT, map(_row, added))
             totals = {each.series: each.first_index + each.summary.count for each in added}
-            self.db.executemany("INSERT OR REPLACE INTO series_total VALUES (?, ?)", totals.items())
+            # Merged chunks may lie before others: the total is the furthest end ever written.
+            self.db.executemany(
+                "INSERT INTO series_total VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET points = max(points, excluded.points)",
+                totals.items(),
+            )
             if compacted:
                 self.db.executemany(
                     "INSERT OR REPLACE INTO compacted VALUES (?, ?)", compacted.items()

@@ -219,8 +219,8 @@ class Compactor:
     def _plan_series(self, plan: _Plan, series: int, points: Points) -> None:
         """Plan the chunks for a series' new points, and which of its last chunks they take in."""
         _, chunks = self._opened()
-        tail = chunks.tail_of(series, _TAIL_CHUNKS)
-        total = tail[0][0] + tail[0][1] if tail else 0
+        total = chunks.total(series)
+        tail = _unbroken(chunks.tail_of(series, _TAIL_CHUNKS), total)
         merged = _merge_count([count for _, count in tail], len(points))
         if merged:
             # A damaged chunk is left as it is, for `check` and for whoever can mend it.
@@ -236,7 +236,8 @@ class Compactor:
         _, chunks = self._opened()
         run: list[tuple[int, int]] = []
         for first, count in [*chunks.places_of(series), (0, CHUNK_POINTS_MAX)]:
-            if count < CHUNK_POINTS_MAX:
+            is_next = not run or first == sum(run[-1])
+            if count < CHUNK_POINTS_MAX and is_next:
                 run.append((first, count))
                 continue
             if len(run) > 1:
@@ -245,7 +246,7 @@ class Compactor:
                     points = _concatenate([decode_chunk(each) for each in old])
                     plan.removed += [(series, first) for first, _ in run]
                     plan.added += _encode(series, run[0][0], points)
-            run = []
+            run = [(first, count)] if count < CHUNK_POINTS_MAX else []
 
     def _purge(self) -> None:
         """Delete the chunks of deleted components, and give some free space back."""
@@ -259,6 +260,19 @@ class Compactor:
 
 def _tier(count: int) -> int:
     return (count.bit_length() - 1) // (_TIER_FACTOR.bit_length() - 1)
+
+
+def _unbroken(tail: list[tuple[int, int]], total: int) -> list[tuple[int, int]]:
+    """Keep a series' last chunks (first_index, count), the last one first, up to a gap.
+
+    Where a chunk is missing, new ones go to where they belong: the gap stays, and is noticed.
+    """
+    stop = total
+    for index, (first, count) in enumerate(tail):
+        if first + count != stop:
+            return tail[:index]
+        stop = first
+    return tail
 
 
 def _merge_count(tail_counts: list[int], new_count: int) -> int:

@@ -174,16 +174,16 @@ class Folder:
             check_same_thread=False,
             cached_statements=256,
         )
-        if schema is not None:
+        if schema is not None and not _has_tables(connection):
             # These two only count before the first table is there.
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
+            # All tables or none: who finds one need not look further, and so waits for no writer.
+            connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
         connection.execute("PRAGMA temp_store=MEMORY")
-        if schema is not None:
-            connection.executescript(schema)
         return connection
 
 
@@ -205,6 +205,10 @@ def vacuum(connection: sqlite3.Connection, pages_max: int | None = None) -> None
     """Return free pages to the file system, all of them or so many. Not within a transaction."""
     # One step of this statement frees one page: `execute` would stop after that.
     connection.executescript(f"PRAGMA incremental_vacuum({pages_max or 0})")
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
 def _uri_path(path: Path) -> str:

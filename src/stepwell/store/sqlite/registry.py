@@ -144,12 +144,19 @@ class Registry:
 
     def add_slot(self, slot: int) -> None:
         """Make a hot file known to everyone, before its first put is answered."""
-        with transaction(self.db):
-            self.db.execute("INSERT OR IGNORE INTO slot VALUES (?)", (slot,))
+        if slot not in self.slots():
+            with transaction(self.db):
+                self.db.execute("INSERT OR IGNORE INTO slot VALUES (?)", (slot,))
 
     def slots(self) -> list[int]:
         """List the slots whose hot files may hold points."""
         return [row[0] for row in self.db.execute("SELECT slot FROM slot ORDER BY slot")]
+
+    def keep_slots(self, slots: Iterable[int]) -> None:
+        """Forget all slots but these: a backup has no hot files of the others."""
+        with transaction(self.db):
+            self.db.execute("DELETE FROM slot")
+            self.db.executemany("INSERT INTO slot VALUES (?)", [(slot,) for slot in slots])
 
     def last_tombstone(self) -> tuple[int, int]:
         """Give a mark that changes with every deletion, in any process."""
