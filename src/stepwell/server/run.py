@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import resource
 import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -20,9 +22,11 @@ from stepwell.server.compaction import CompactionProcess
 from stepwell.server.connections import uvicorn_options
 from stepwell.server.settings import Settings
 from stepwell.server.telemetry import configure_logging
-from stepwell.store.sqlite.folder import SERVER_LOCK, Folder
+from stepwell.store.sqlite.folder import SERVER_LOCK, Folder, hot_lock
 
 _BACKLOG = 4096
+#: Workers whose parent was killed stop by themselves, and take no longer than this.
+_ORPHANS_S = 10
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -48,6 +52,7 @@ def run(settings: Settings, announce: Callable[[str], None]) -> None:
         if not lock.acquire():
             msg = f"data folder {settings.data}: another Stepwell server is using it"
             raise FolderInUseError(msg)
+        _wait_for_orphans(folder)
         with contextlib.closing(_listen(settings.host, settings.port)) as listener:
             announce(_address(settings.host, listener.getsockname()[1]))
             with CompactionProcess(settings):
@@ -95,12 +100,26 @@ def worker_app() -> object:
 
 def _stop_with_parent() -> None:
     """Stop this worker when its parent is gone: nobody would restart or stop it any more."""
-    parent = os.getppid()
-    stop = threading.Event()
-    while not stop.wait(1.0):
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _wait_for_orphans(folder: Folder) -> None:
+    """Wait until workers of a killed server are gone: what they still commit, we would not know.
+
+    Raises:
+        FolderInUseError: they do not go.
+    """
+    for slot in folder.hot_slots():
+        deadline = time.monotonic() + _ORPHANS_S
+        with folder.lock(hot_lock(slot)) as lock:
+            while not lock.acquire():
+                if time.monotonic() > deadline:
+                    msg = f"data folder {folder.path}: a worker of an earlier server is using it"
+                    raise FolderInUseError(msg)
+                time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -237,13 +237,9 @@ class ChunkFile:
         """Read a series' chunks, in order.
 
         Raises:
-            DamagedSeriesError: they do not follow each other, or one is missing.
+            DamagedSeriesError: they cannot be read, do not follow each other, or one is missing.
         """
-        rows = self.db.execute(
-            f"SELECT {_CHUNK_COLUMNS} FROM chunk WHERE series = ? ORDER BY first_index",
-            (series,),
-        )
-        chunks = [_chunk(row) for row in rows]
+        chunks = self.chunks_from(series, 0, _INT64_LAST)
         check_sequence(
             [(each.first_index, each.summary.count) for each in chunks],
             self.total(series),
@@ -251,23 +247,34 @@ class ChunkFile:
         return chunks
 
     def tail_of(self, series: int, limit: int) -> list[tuple[int, int]]:
-        """List (first_index, count) of a series' last chunks, the last one first."""
-        return self.db.execute(
+        """List (first_index, count) of a series' last chunks, the last one first.
+
+        Raises:
+            DamagedSeriesError: they cannot be read.
+        """
+        return self._rows(
             "SELECT first_index, count FROM chunk WHERE series = ?"
             " ORDER BY first_index DESC LIMIT ?",
             (series, limit),
-        ).fetchall()
+        )
 
     def places_of(self, series: int) -> list[tuple[int, int]]:
-        """List (first_index, count) of a series' chunks, in order."""
-        return self.db.execute(
-            "SELECT first_index, count FROM chunk WHERE series = ? ORDER BY first_index",
-            (series,),
-        ).fetchall()
+        """List (first_index, count) of a series' chunks, in order.
+
+        Raises:
+            DamagedSeriesError: they cannot be read.
+        """
+        return self._rows(
+            "SELECT first_index, count FROM chunk WHERE series = ? ORDER BY first_index", (series,)
+        )
 
     def chunks_from(self, series: int, first_index: int, last_index: int) -> list[Chunk]:
-        """Read a series' chunks from one to another, both taken."""
-        rows = self.db.execute(
+        """Read a series' chunks from one to another, both taken.
+
+        Raises:
+            DamagedSeriesError: they cannot be read.
+        """
+        rows = self._rows(
             f"SELECT {_CHUNK_COLUMNS} FROM chunk"
             " WHERE series = ? AND first_index BETWEEN ? AND ? ORDER BY first_index",
             (series, first_index, last_index),
@@ -318,13 +325,9 @@ class ChunkFile:
         vacuum(self.db)
         self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def series_with_small_chunks(self, points_max: int) -> list[int]:
-        """List series that have two or more chunks below a size."""
-        rows = self.db.execute(
-            "SELECT series FROM chunk WHERE count < ? GROUP BY series HAVING count(*) > 1",
-            (points_max,),
-        )
-        return [row[0] for row in rows]
+    def series(self) -> list[int]:
+        """List the series that have chunks."""
+        return [row[0] for row in self.db.execute("SELECT series FROM series_total")]
 
     def counts(self) -> tuple[int, int]:
         """Count chunks, and the points in them."""
@@ -337,6 +340,14 @@ class ChunkFile:
     def close(self) -> None:
         """Close the connection."""
         self.db.close()
+
+    def _rows(self, query: str, parameters: tuple[int, ...]) -> list[Any]:
+        try:
+            return self.db.execute(query, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                raise DamagedSeriesError(str(error)) from error
+            raise
 
 
 def check_sequence(places: Iterable[tuple[int, int]], total: int) -> None:

@@ -159,11 +159,13 @@ class Compactor:
                 written + progress.chunks_written,
             )
             is_complete = progress.is_complete
-        for series in chunks.series_with_small_chunks(CHUNK_POINTS_MAX):
+        for series in chunks.series():
             plan = _Plan()
-            self._merge_all(plan, series)
-            chunks.replace(plan.removed, plan.added)
-            written += len(plan.added)
+            with contextlib.suppress(DamagedSeriesError):
+                self._merge_all(plan, series)
+            if plan.added:
+                chunks.replace(plan.removed, plan.added)
+                written += len(plan.added)
         chunks.give_all_space_back()
         return Progress(points, written, is_complete)
 
@@ -220,11 +222,11 @@ class Compactor:
         """Plan the chunks for a series' new points, and which of its last chunks they take in."""
         _, chunks = self._opened()
         total = chunks.total(series)
-        tail = _unbroken(chunks.tail_of(series, _TAIL_CHUNKS), total)
-        merged = _merge_count([count for _, count in tail], len(points))
-        if merged:
-            # A damaged chunk is left as it is, for `check` and for whoever can mend it.
-            with contextlib.suppress(DamagedSeriesError):
+        # A damaged chunk is left as it is, for `check` and for whoever can mend it.
+        with contextlib.suppress(DamagedSeriesError):
+            tail = _unbroken(chunks.tail_of(series, _TAIL_CHUNKS), total)
+            merged = _merge_count([count for _, count in tail], len(points))
+            if merged:
                 old = chunks.chunks_from(series, tail[merged - 1][0], tail[0][0])
                 points = _concatenate([*map(decode_chunk, old), points])
                 plan.removed += [(series, first) for first, _ in tail[:merged]]

@@ -193,7 +193,8 @@ def transaction(connection: sqlite3.Connection, *, write: bool = True) -> Iterat
     connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
         yield
-        connection.execute("COMMIT")
+        # Of a read there is nothing to commit, and a COMMIT fails if a page was damaged.
+        connection.execute("COMMIT" if write else "ROLLBACK")
     except BaseException:
         # A commit that failed may have rolled back on its own.
         if connection.in_transaction:

@@ -35,7 +35,6 @@ from stepwell.store.sqlite.chunks import (
     ChunkFile,
     decode_chunk,
     decode_column,
-    is_damage,
     verify_chunk,
 )
 from stepwell.store.sqlite.compaction import columns_of
@@ -264,8 +263,6 @@ class Snapshots:
         except DamagedSeriesError as error:
             return damaged(key, error)
         except sqlite3.Error as error:
-            if is_damage(error):
-                return damaged(key, error)
             return StoreUnavailableError(str(error))
         points = hot[component_id]
         return StoredSeries(key, chunks, points[points["series"] == series_id], within)
