@@ -203,6 +203,18 @@ def test_a_connection_is_kept(server: Server, component: str) -> None:
     assert server.count(component) == 10
 
 
+def test_refusals_on_a_kept_connection(server: Server, component: str) -> None:
+    """A connection on which only refused puts come is kept, however many bytes they add up to."""
+    content = body(component) + b"}" + b" " * 50_000
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    with contextlib.closing(connection):
+        for _ in range(20):
+            connection.request("PUT", "/BatchPutMetrics", content)
+            response = connection.getresponse()
+            assert (response.status, b"SerializationException" in response.read()) == (400, True)
+            assert isinstance(connection.sock, socket.socket)
+
+
 def test_expect_100_continue(server: Server, component: str, parse_replies: Parse) -> None:
     """A client that asks first is told to go on."""
     request = framed(body(component), b"Expect: 100-continue")

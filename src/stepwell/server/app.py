@@ -1,6 +1,7 @@
 """The one composition root: settings into a running application.
 
-uvicorn -> application -> DataPlane   (the two metric operations, bare ASGI)
+uvicorn -> application -> Puts        (puts that arrive at once, without a task)
+                       -> DataPlane   (the two metric operations, bare ASGI)
                        -> Starlette   (everything else)
 """
 
@@ -18,8 +19,9 @@ from starlette.applications import Starlette
 from stepwell.ingest import Ingest
 from stepwell.model.errors import StepwellError
 from stepwell.server.api import Fallback, routes
-from stepwell.server.asgi import Receive, Scope, Send
-from stepwell.server.data_plane import DataPlane, delivery_on
+from stepwell.server.asgi import Receive, Reply, RequestIds, Scope, Send
+from stepwell.server.data_plane import DataPlane
+from stepwell.server.puts import Puts, delivery_on
 from stepwell.server.settings import Settings
 from stepwell.server.telemetry import Telemetry, configure_logging
 from stepwell.store.sqlite.store import EmbeddedStore
@@ -35,6 +37,7 @@ class Parts:
     store: EmbeddedStore
     telemetry: Telemetry
     ingest: Ingest
+    puts: Puts
     data_plane: DataPlane
     executor: ThreadPoolExecutor
 
@@ -46,6 +49,7 @@ class Application:
         """Hold the settings; files are opened when the server starts."""
         self._settings = settings
         self._data_plane: DataPlane | None = None
+        self._puts: Puts | None = None
         fallback = Fallback()
         self._starlette = Starlette(
             lifespan=self._lifespan,
@@ -65,10 +69,19 @@ class Application:
         else:
             await self._starlette(scope, receive, send)
 
+    def takes(self, scope: Scope) -> bool:
+        """Say whether a request can be taken without a task. See `connections.Application`."""
+        return self._puts is not None and self._puts.handles(scope)
+
+    def take(self, scope: Scope, body: bytes, reply: Reply) -> None:
+        """Take a request that `takes` has said yes to."""
+        if self._puts is not None:
+            self._puts.take(scope, body, reply)
+
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         parts = self._open()
-        self._data_plane = parts.data_plane
+        self._data_plane, self._puts = parts.data_plane, parts.puts
         app.router.routes.extend(routes(parts))
         # What is there now stays: the collector need not look at it again.
         gc.collect()
@@ -93,8 +106,10 @@ class Application:
         executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="read")
         ingest = Ingest(store, limits, delivery_on(asyncio.get_running_loop()), observer=telemetry)
         telemetry.watch(store.size, ingest)
-        data_plane = DataPlane(store, ingest, limits, executor, telemetry)
-        return Parts(store, telemetry, ingest, data_plane, executor)
+        request_ids = RequestIds()
+        puts = Puts(ingest, limits, telemetry, request_ids)
+        data_plane = DataPlane(store, puts, limits, executor, telemetry, request_ids)
+        return Parts(store, telemetry, ingest, puts, data_plane, executor)
 
 
 def create_worker_app() -> Application:

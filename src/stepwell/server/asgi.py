@@ -23,6 +23,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+#: Takes an answer's status, headers (without Content-Length) and body.
+Reply = Callable[[int, list[Header], bytes], None]
+
+JSON: Header = (b"content-type", b"application/json")
 
 #: A client that does not read for this long is let go.
 _SEND_TIMEOUT_S = 60

@@ -1,7 +1,7 @@
 """The data plane: PUT .../BatchPutMetrics and POST .../BatchGetMetrics, as one bare ASGI function.
 
-It is the hot path. A base path in front is allowed (`http://host/base/BatchPutMetrics`). Reads
-run on threads, puts on the loop until the committer has them.
+A base path in front is allowed (`http://host/base/BatchPutMetrics`). Reads run on threads. Puts
+come here when their bodies do not arrive at once; the others go from `connections` to `puts`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from stepwell.ingest import Answer, Deliver, Ingest, Ticket
 from stepwell.model.errors import (
     DamagedSeriesError,
     QueryError,
@@ -24,11 +23,11 @@ from stepwell.model.errors import (
 )
 from stepwell.model.limits import Limits
 from stepwell.model.names import DEFAULT_ACCOUNT
-from stepwell.model.points import Outcome
 from stepwell.model.queries import MetricQuery, MetricResult, Status
 from stepwell.query.evaluate import EMPTY_FLOATS, EMPTY_INTS, evaluate, range_to_read
 from stepwell.server.ahead import ahead
 from stepwell.server.asgi import (
+    JSON,
     Bodies,
     ClientGoneError,
     Header,
@@ -40,20 +39,18 @@ from stepwell.server.asgi import (
     send_answer,
     send_part,
 )
+from stepwell.server.puts import Puts
 from stepwell.server.telemetry import Telemetry
 from stepwell.store.protocol import Series, SeriesKey, Store
 from stepwell.wire.get_metrics import decode_get, encode_result
-from stepwell.wire.put_metrics import decode_put, encode_put_answer
 
 logger = logging.getLogger(__name__)
 
-_JSON: Header = (b"content-type", b"application/json")
 #: Queries read from the store at once; it holds their encoded points meanwhile.
 _QUERIES_AT_ONCE = 25
 #: Pieces of an answer, and how many of them are made before the first one is sent.
 _PIECE_BYTES = 1024 * 1024
 _PIECES_AHEAD = 8
-_PUT_ID_HEADERS = frozenset({b"amz-sdk-invocation-id", b"idempotency-key"})
 _RESULTS_HEAD = b'{"MetricQueryResults":['
 _RESULTS_TAIL = b"]}"
 
@@ -64,27 +61,27 @@ class DataPlane:
     def __init__(
         self,
         store: Store,
-        ingest: Ingest,
+        puts: Puts,
         limits: Limits,
         executor: Executor,
         telemetry: Telemetry,
+        request_ids: RequestIds,
     ) -> None:
         """Hold on to what it needs; it owns none of it."""
         self._store = store
-        self._ingest = ingest
+        self._puts = puts
         self._limits = limits
         self._executor = executor
         self._telemetry = telemetry
         self._loop = asyncio.get_running_loop()
-        self._request_ids = RequestIds()
+        self._request_ids = request_ids
         self._bodies = Bodies(limits)
 
     @staticmethod
     def handles(scope: Scope) -> bool:
         """Say whether a request is for one of the two operations."""
-        path: str = scope["path"]
-        return (path.endswith("/BatchPutMetrics") and scope["method"] == "PUT") or (
-            path.endswith("/BatchGetMetrics") and scope["method"] == "POST"
+        return Puts.handles(scope) or (
+            scope["method"] == "POST" and scope["path"].endswith("/BatchGetMetrics")
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,40 +106,23 @@ class DataPlane:
         self._telemetry.refused(answer.code)
         await send_answer(send, answer.status, answer.headers, answer.body)
 
-    async def _put(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
+    async def _put(self, scope: Scope, receive: Receive, send: Send, _request_id: bytes) -> None:
         body = await self._bodies.read(scope, receive)
-        put_id = None
-        for name, value in scope["headers"]:
-            if name in _PUT_ID_HEADERS:
-                put_id = value.decode("latin-1") or put_id
-        put = decode_put(
-            body,
-            self._limits,
-            time.time_ns() // 1000,
-            account=DEFAULT_ACCOUNT,
-            put_id=put_id,
-        )
-        size = len(body)
-        self._ingest.admit(size)
-        try:
-            answered = self._loop.create_future()
-            self._ingest.submit(Ticket(put, size, answered))
-            del put, body
-            outcome = await answered
-        finally:
-            self._ingest.release(size)
-        await send_answer(
-            send,
-            200,
-            [(b"x-amzn-requestid", request_id), _JSON],
-            encode_put_answer(outcome.errors),
-        )
+        answered: asyncio.Future[tuple[int, list[Header], bytes]] = self._loop.create_future()
+
+        def reply(*answer: Any) -> None:
+            if not answered.done():
+                answered.set_result(answer)
+
+        self._puts.take(scope, body, reply)
+        del body
+        await send_answer(send, *await answered)
 
     async def _get(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         body = await self._bodies.read(scope, receive)
         started = time.perf_counter()
         queries = decode_get(body, self._limits, account=DEFAULT_ACCOUNT)
-        headers = [(b"x-amzn-requestid", request_id), _JSON]
+        headers = [(b"x-amzn-requestid", request_id), JSON]
         results = encoded_results(self._store, queries, self._limits)
         held = b""
         is_streaming = False
@@ -184,15 +164,6 @@ def encoded_results(
                 waiting, waiting_bytes = [], 0
     waiting.append(_RESULTS_TAIL)
     yield b"".join(waiting)
-
-
-def delivery_on(loop: asyncio.AbstractEventLoop) -> Deliver:
-    """Give what wakes the requests of a committed group, all of them in one step of the loop."""
-
-    def deliver(group: Sequence[tuple[Ticket, Answer]]) -> None:
-        loop.call_soon_threadsafe(_resolve, group)
-
-    return deliver
 
 
 def answer_queries(
@@ -241,14 +212,3 @@ def _failed(error: StepwellError) -> MetricResult:
         logger.error("a query cannot be answered: %s", error)
     status = Status.VALIDATION_ERROR if is_query else Status.INTERNAL_ERROR
     return MetricResult(status, EMPTY_INTS, EMPTY_FLOATS, str(error))
-
-
-def _resolve(group: Sequence[tuple[Ticket, Answer]]) -> None:
-    for ticket, answer in group:
-        future: asyncio.Future[Any] = ticket.caller  # type: ignore[assignment]
-        if future.done():
-            continue
-        if isinstance(answer, Outcome):
-            future.set_result(answer)
-        else:
-            future.set_exception(answer)

@@ -91,15 +91,21 @@ class Telemetry:
         del tickets
         results: Tally[str] = Tally()
         codes: Tally[str] = Tally()
-        points = 0
+        points = stored = 0
         for answer in answers:
-            if not isinstance(answer, Outcome):
+            # Nearly all are of the first kind: that is told first.
+            if isinstance(answer, Outcome):
+                if answer.stored:
+                    stored += 1
+                    points += answer.stored
+                else:
+                    results["retry" if answer.is_retry else "refused"] += 1
+                if answer.errors:
+                    codes.update(error.code.name for error in answer.errors)
+            else:
                 results["unavailable"] += 1
-                continue
-            results["retry" if answer.is_retry else "stored" if answer.stored else "refused"] += 1
-            points += answer.stored
-            for error in answer.errors:
-                codes[error.code.name] += 1
+        if stored:
+            results["stored"] = stored
         self._groups.inc()
         self._commit_seconds.observe(seconds)
         if points:

@@ -176,19 +176,29 @@ class Appender:
         fresh: Sequence[int],
     ) -> None:
         """Turn fresh puts into rows and ids."""
+        is_limited = self._limits.points_per_component is not None
+        numbers: dict[int, tuple[int, list[int]]] = {}
         wanted: dict[Component, dict[str, None]] = {}
         for index in fresh:
-            if puts[index].metrics:
-                names = wanted.setdefault(puts[index].component, {})
-                names.update(dict.fromkeys(puts[index].metrics))
-        known = self._names.resolve(wanted, self._now_ns() // 1000)
+            put = puts[index]
+            found = None if is_limited else self._names.numbers(put.component, put.metrics)
+            if found is not None:
+                numbers[index] = found
+            elif put.metrics:
+                wanted.setdefault(put.component, {}).update(dict.fromkeys(put.metrics))
+        known = self._names.resolve(wanted, self._now_ns() // 1000) if wanted else {}
         room = self._room(wanted)
         for index in fresh:
             put = puts[index]
+            over: list[ItemError] = []
             if not put.metrics:
-                group.outcomes[index] = Outcome(put.refused)
-                continue
-            stored, over = _pack_put(group, put, known[put.component], room)
+                stored = 0
+            elif index in numbers:
+                component_id, series = numbers[index]
+                stored = len(series)
+                group.rows.append((component_id, stored, pack_points(series, put)))
+            else:
+                stored, over = _pack_chosen(group, put, known[put.component], room)
             outcome = Outcome(sorted((*put.refused, *over)) if over else put.refused, stored)
             group.outcomes[index] = outcome
             key = keys[index]
@@ -235,7 +245,7 @@ def _hash_of(component: Component) -> int:
     return fingerprint(empty)
 
 
-def _pack_put(
+def _pack_chosen(
     group: _Group, put: Put, known: Known, room: dict[Component, int]
 ) -> tuple[int, list[ItemError]]:
     """Add a put's row, without the points that are past a limit. Returns (stored, those)."""
@@ -243,14 +253,6 @@ def _pack_put(
     if component_id is None:
         msg = f"component {put.component} was not registered"
         raise RuntimeError(msg)
-    if not room:
-        try:
-            numbers = list(map(series.__getitem__, put.metrics))
-        except KeyError:
-            pass  # A name past the limit: choose below.
-        else:
-            group.rows.append((component_id, len(numbers), pack_points(numbers, put)))
-            return len(numbers), []
     count = len(put.metrics)
     with_series = (index for index, metric in enumerate(put.metrics) if metric in series)
     chosen = list(itertools.islice(with_series, max(0, room.get(put.component, count))))

@@ -184,6 +184,8 @@ class Folder:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
         connection.execute("PRAGMA temp_store=MEMORY")
+        # Debian builds SQLite to overwrite with zeros what is deleted: ten times the work.
+        connection.execute("PRAGMA secure_delete=OFF")
         return connection
 
 

@@ -9,6 +9,7 @@ chunk file how far each hot file was compacted.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import struct
 import time
@@ -48,11 +49,8 @@ _VACUUM_PAGES = 256
 #: From this many points on, numpy packs faster than struct.
 _NUMPY_POINTS_MIN = 48
 _PACKERS = [struct.Struct("<" + "qqqd" * count) for count in range(_NUMPY_POINTS_MIN)]
-#: Rows a statement inserts, largest first: each execute lets go of the GIL, and must win it back.
-_INSERT_ROWS = (64, 16, 4, 1)
-_INSERTS = {
-    rows: "INSERT INTO hot VALUES " + ",".join(["(?,?,?,?)"] * rows) for rows in _INSERT_ROWS
-}
+#: Rows that one statement inserts: each execute lets go of the GIL, and must win it back.
+_INSERT_ROWS_MAX = 128
 
 PointArray = npt.NDArray[np.void]
 
@@ -98,9 +96,15 @@ def pack_points(series: Sequence[int], put: Put, chosen: Sequence[int] | None = 
     if count < _NUMPY_POINTS_MIN:
         return _PACKERS[count].pack(*chain.from_iterable(zip(series, *columns, strict=True)))
     points = np.empty(count, POINT)
-    points["series"] = series
+    # By way of struct, which is twice as fast as numpy for a list.
+    points["series"] = np.frombuffer(struct.pack(f"<{count}q", *series), "<i8")
     points["step"], points["timestamp_us"], points["value"] = columns
     return points.tobytes()
+
+
+@functools.cache
+def _insert(rows: int) -> str:
+    return f"INSERT INTO hot VALUES {','.join(['(?,?,?,?)'] * rows)}"
 
 
 def unpack_points(blobs: Iterable[bytes]) -> PointArray:
@@ -151,12 +155,9 @@ class HotWriter:
         first = self.next_seq(now_ns)
         parameters = [(first + index, *row) for index, row in enumerate(rows)]
         with transaction(self._db):
-            start = 0
-            for size in _INSERT_ROWS:
-                while len(parameters) - start >= size:
-                    part = parameters[start : start + size]
-                    self._db.execute(_INSERTS[size], tuple(chain.from_iterable(part)))
-                    start += size
+            for start in range(0, len(parameters), _INSERT_ROWS_MAX):
+                part = parameters[start : start + _INSERT_ROWS_MAX]
+                self._db.execute(_insert(len(part)), tuple(chain.from_iterable(part)))
             if ids is not None:
                 self._db.execute("INSERT INTO id_group VALUES (?,?,?)", (first, *ids))
             started = time.perf_counter()

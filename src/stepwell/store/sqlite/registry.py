@@ -286,6 +286,16 @@ class NameCache:
         self._known.clear()
         self._series_count = 0
 
+    def numbers(self, component: Component, metrics: Sequence[str]) -> tuple[int, list[int]] | None:
+        """Give the component's number and those of its metrics, if all of them are remembered."""
+        known = self._known.get(component)
+        if known is None or known.component_id is None:
+            return None
+        try:
+            return known.component_id, list(map(known.series.__getitem__, metrics))
+        except KeyError:
+            return None
+
     def resolve(
         self, wanted: Mapping[Component, Iterable[str]], now_us: int
     ) -> dict[Component, Known]:

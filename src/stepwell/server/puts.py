@@ -1,0 +1,113 @@
+"""BatchPutMetrics on the server's side: a request's bytes in, an answer out once it is durable.
+
+No coroutine waits for a put: `Puts.take` hands it to the committer, and the committer's group calls
+back. So a put costs no task where its connection can do without one (see `connections`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from stepwell.ingest import Answer, Deliver, Ingest, Ticket
+from stepwell.model.errors import StepwellError
+from stepwell.model.limits import Limits
+from stepwell.model.names import DEFAULT_ACCOUNT
+from stepwell.model.points import Outcome
+from stepwell.server.asgi import JSON, Header, Reply, RequestIds, Scope, error_answer
+from stepwell.server.telemetry import Telemetry
+from stepwell.wire.put_metrics import decode_put, encode_put_answer
+
+logger = logging.getLogger(__name__)
+
+_PUT_ID_HEADERS = frozenset({b"amz-sdk-invocation-id", b"idempotency-key"})
+
+
+class Puts:
+    """Takes puts in and answers them. On the loop."""
+
+    def __init__(
+        self, ingest: Ingest, limits: Limits, telemetry: Telemetry, request_ids: RequestIds
+    ) -> None:
+        """Hold on to what it needs; it owns none of it."""
+        self._ingest = ingest
+        self._limits = limits
+        self._telemetry = telemetry
+        self._request_ids = request_ids
+
+    @staticmethod
+    def handles(scope: Scope) -> bool:
+        """Say whether a request is a put. A base path in front of the operation is allowed."""
+        is_put: bool = scope["method"] == "PUT" and scope["path"].endswith("/BatchPutMetrics")
+        return is_put
+
+    def take(self, scope: Scope, body: bytes, reply: Reply) -> None:
+        """Take a whole request in. Never raises.
+
+        Args:
+            scope: the request's ASGI scope.
+            body: its body.
+            reply: is called once, now or later, with status, headers and body of the answer.
+        """
+        request_id = self._request_ids.next()
+        size = len(body)
+        try:
+            put = decode_put(
+                body,
+                self._limits,
+                time.time_ns() // 1000,
+                account=DEFAULT_ACCOUNT,
+                put_id=_put_id(scope["headers"]),
+            )
+            self._ingest.admit(size)
+        except Exception as error:  # noqa: BLE001 - every error has an answer
+            self._refuse(error, request_id, reply)
+        else:
+            answered = functools.partial(self._answered, size, request_id, reply)
+            self._ingest.submit(Ticket(put, size, answered))
+
+    def _answered(self, size: int, request_id: bytes, reply: Reply, answer: Answer) -> None:
+        self._ingest.release(size)
+        if isinstance(answer, Outcome):
+            headers = [(b"x-amzn-requestid", request_id), JSON]
+            reply(200, headers, encode_put_answer(answer.errors))
+        else:
+            self._refuse(answer, request_id, reply)
+
+    def _refuse(self, error: Exception, request_id: bytes, reply: Reply) -> None:
+        if not isinstance(error, StepwellError):
+            logger.error(
+                "unexpected error", exc_info=error, extra={"request_id": request_id.decode()}
+            )
+        answer = error_answer(error, request_id)
+        self._telemetry.refused(answer.code)
+        reply(answer.status, answer.headers, answer.body)
+
+
+def delivery_on(loop: asyncio.AbstractEventLoop) -> Deliver:
+    """Give what tells the callers of a committed group, all of them in one step of the loop."""
+
+    def deliver(group: Sequence[tuple[Ticket, Answer]]) -> None:
+        loop.call_soon_threadsafe(_tell, group)
+
+    return deliver
+
+
+def _tell(group: Sequence[tuple[Ticket, Answer]]) -> None:
+    for ticket, answer in group:
+        caller: Callable[[Answer], None] = ticket.caller  # type: ignore[assignment]
+        try:
+            caller(answer)
+        except Exception:
+            logger.exception("a put's answer could not be sent")
+
+
+def _put_id(headers: Sequence[Header]) -> str | None:
+    put_id = None
+    for name, value in headers:
+        if name in _PUT_ID_HEADERS:
+            put_id = value.decode("latin-1") or put_id
+    return put_id
