@@ -6,6 +6,7 @@ connection comes out as `Broken`: then nobody knows whether the server did what 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -196,10 +197,9 @@ def head(method: str, path: str, **headers: str | int) -> bytes:
 def read_answer(bare: socket.socket) -> Answer:
     """Read one whole answer from a bare connection. Raises `Broken`."""
     try:
-        response = http.client.HTTPResponse(bare)
-        response.begin()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        body = response.read()
+        with contextlib.closing(http.client.HTTPResponse(bare)) as response:
+            response.begin()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, headers, response.read())
     except (OSError, http.client.HTTPException) as error:
         raise Broken(repr(error)) from error
-    return Answer(response.status, headers, body)
