@@ -85,6 +85,9 @@ class Limits:
     folds_names: int = _limit(
         1, 0, "1: upper case in TrialComponentName is folded; 0: refused", _RULE_6
     )
+    reads_at_once: int = _limit(
+        64, 64, "answers of points that are being read or sent at one time", _OURS
+    )
     body_bytes_max: int = _limit(16 * MIB, 16 * MIB, "bytes in one request's body", _OURS)
     body_timeout_s: int = _limit(60, 60, "seconds for a request's body to arrive", _OURS)
     receiving_bytes_max: int = _limit(

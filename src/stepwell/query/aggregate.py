@@ -17,7 +17,7 @@ from stepwell.model.statistics import bucket_moments, bucket_std_devs
 
 
 def aggregate(  # noqa: PLR0911 - one case a statistic
-    statistic: Statistic, values: Float64Array, starts: Int64Array
+    statistic: Statistic, values: Float64Array, starts: Int64Array | None
 ) -> Float64Array:
     """Compute one value a bucket.
 
@@ -25,10 +25,13 @@ def aggregate(  # noqa: PLR0911 - one case a statistic
         statistic: which one. For LAST, a bucket's last value must be its latest point's.
         values: float64[n], bucket after bucket.
         starts: int64[k], the first index of each bucket, ascending, the first one 0; none empty.
+            None: each point is a bucket of its own.
 
     Returns:
-        float64[k], not a view of `values`.
+        float64[k]; it may be `values` itself.
     """
+    if starts is None:
+        return _of_single_points(statistic, values)
     if not len(starts):
         return np.empty(0)
     match statistic:
@@ -46,6 +49,14 @@ def aggregate(  # noqa: PLR0911 - one case a statistic
             return _averages(values, starts)
         case Statistic.STD_DEV:
             return _std_devs(values, starts)
+
+
+def _of_single_points(statistic: Statistic, values: Float64Array) -> Float64Array:
+    if statistic is Statistic.COUNT:
+        return np.ones(len(values))
+    if statistic is Statistic.STD_DEV:
+        return np.where(np.isnan(values), math.nan, 0.0)
+    return values
 
 
 def bucket_starts(keys: Int64Array) -> Int64Array:

@@ -78,6 +78,9 @@ def evaluate(query: MetricQuery, series: Series, values_max: int) -> MetricResul
 
 
 def _by_step(statistic: Statistic, points: Points) -> _Columns:
+    if _is_ascending(points.steps) and (not len(points) or points.steps[0] != NO_STEP):
+        # One point a step, in order, as most training code logs.
+        return points.steps, aggregate(statistic, points.values, None)
     with_step = points.steps != NO_STEP
     if not with_step.all():
         points = _take(points, np.flatnonzero(with_step))
@@ -108,7 +111,7 @@ def _by_step_over_time(statistic: Statistic, points: Points) -> _Columns:
     values = np.concatenate(
         (
             aggregate(statistic, stepped.values, starts),
-            aggregate(statistic, alone.values, np.arange(len(alone))),
+            aggregate(statistic, alone.values, None),
         )
     )
     order = np.argsort(timestamps_us, kind="stable")
@@ -120,7 +123,7 @@ def _sort(statistic: Statistic, points: Points, keys: Int64Array) -> Points:
     if statistic is Statistic.LAST:
         if _is_sorted(keys) and _is_sorted(points.timestamps_us):
             return points
-        if _is_sorted(keys) and len(keys) and bool((keys[1:] != keys[:-1]).all()):
+        if _is_ascending(keys):
             return points
         return _take(points, np.lexsort((points.timestamps_us, keys)))
     return points if _is_sorted(keys) else _take(points, np.argsort(keys, kind="stable"))
@@ -128,6 +131,11 @@ def _sort(statistic: Statistic, points: Points, keys: Int64Array) -> Points:
 
 def _is_sorted(column: Int64Array) -> bool:
     return bool((column[1:] >= column[:-1]).all())
+
+
+def _is_ascending(column: Int64Array) -> bool:
+    """Say whether each key is greater than the one before it."""
+    return bool((column[1:] > column[:-1]).all())
 
 
 def _take(points: Points, indexes: Int64Array) -> Points:

@@ -1,15 +1,15 @@
-"""Working ahead: an iterator run on a thread while what it gave is being sent."""
+"""Working ahead: an iterator run on threads while what it gave is being sent."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import Executor
 from typing import TypeVar
 
 _Piece = TypeVar("_Piece")
 _END = object()
+_PAUSE = object()
 
 
 async def ahead(
@@ -17,34 +17,49 @@ async def ahead(
 ) -> AsyncGenerator[_Piece, None]:
     """Iterate on a thread, at most so many pieces ahead of the consumer.
 
-    An error of the iterator is raised where its piece would have come. Close the generator (use
-    `contextlib.aclosing`) to stop the thread early.
+    A thread that is so far ahead is given back and taken again later: consumers that are slow, or
+    stop, hold none. An error of the iterator is raised where its piece would have come. Close the
+    generator (use `contextlib.aclosing`) to stop early.
     """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[object] = asyncio.Queue()
-    room = threading.Semaphore(pieces_ahead)
-    is_over = threading.Event()
+    iterator = iter(pieces)
+    is_over = False
 
-    def work() -> None:
-        last: object = _END
-        try:
-            for piece in pieces:
-                room.acquire()
-                if is_over.is_set():
-                    return
-                loop.call_soon_threadsafe(queue.put_nowait, piece)
-        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
-            last = error
-        loop.call_soon_threadsafe(queue.put_nowait, last)
+    def work(count: int) -> None:
+        for _ in range(count):
+            piece = _END if is_over else _advance(iterator)
+            loop.call_soon_threadsafe(queue.put_nowait, piece)
+            if piece is _END or isinstance(piece, Exception):
+                return
 
-    working = loop.run_in_executor(executor, work)
+    def start(count: int) -> asyncio.Future[None]:
+        job = loop.run_in_executor(executor, work, count)
+        # Who waits for a piece looks again whether there is room for more.
+        job.add_done_callback(lambda _job: queue.put_nowait(_PAUSE))
+        return job
+
+    job = start(pieces_ahead)
+    room = 0
     try:
-        while (piece := await queue.get()) is not _END:
+        while True:
+            if job.done() and room >= pieces_ahead // 2:
+                job, room = start(room), 0
+            piece = await queue.get()
+            if piece is _END:
+                return
             if isinstance(piece, Exception):
                 raise piece
-            yield piece  # type: ignore[misc]
-            room.release()
+            if piece is not _PAUSE:
+                yield piece  # type: ignore[misc]
+                room += 1
     finally:
-        is_over.set()
-        room.release()
-        await working
+        is_over = True
+        await job
+
+
+def _advance(iterator: Iterator[object]) -> object:
+    try:
+        return next(iterator, _END)
+    except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+        return error

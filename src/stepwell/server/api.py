@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import json
 import struct
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Executor
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,6 @@ from starlette.responses import (
     JSONResponse,
     PlainTextResponse,
     Response,
-    StreamingResponse,
 )
 from starlette.routing import Route
 
@@ -31,7 +29,14 @@ from stepwell.model.names import (
     is_metric_name,
 )
 from stepwell.server.ahead import ahead
-from stepwell.server.asgi import RequestIds, error_answer
+from stepwell.server.asgi import (
+    Receive,
+    RequestIds,
+    Scope,
+    Send,
+    error_answer,
+    send_part,
+)
 from stepwell.store.protocol import ColumnName, Series, SeriesKey
 
 if TYPE_CHECKING:
@@ -77,11 +82,7 @@ def routes(parts: Parts) -> list[Route]:
             raise series
         head = frame_head(series.count)
         size = len(head) + series.count * 8 * len(_COLUMNS)
-        return StreamingResponse(
-            _frame(head, series, parts.executor),
-            media_type=FRAME_TYPE,
-            headers={"content-length": str(size)},
-        )
+        return _FrameResponse(head, series, size, parts)
 
     return [
         Route("/", index),
@@ -119,14 +120,36 @@ def frame_head(count: int) -> bytes:
     return struct.pack("<I", len(document)) + document
 
 
-async def _frame(
-    head: bytes, series: Series, executor: Executor
-) -> AsyncIterator[bytes | memoryview]:
-    """Give a frame's bytes; a thread decodes some pieces ahead of the one that is being sent."""
-    yield head
-    async with contextlib.aclosing(ahead(executor, _pieces(series), _PIECES_AHEAD)) as pieces:
-        async for piece in pieces:
-            yield piece
+class _FrameResponse(Response):
+    """A frame, sent while a thread decodes some pieces ahead of the one that is being sent."""
+
+    def __init__(self, head: bytes, series: Series, size: int, parts: Parts) -> None:
+        super().__init__(media_type=FRAME_TYPE, headers={"content-length": str(size)})
+        self._head = head
+        self._series = series
+        self._executor = parts.executor
+        self._reads = parts.data_plane.reads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. A client that does not read is let go."""
+        del scope, receive
+        with self._reads:
+            await self._send(send)
+
+    async def _send(self, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        await send_part(send, self._head, more=True)
+        decoded = ahead(self._executor, _pieces(self._series), _PIECES_AHEAD)
+        async with contextlib.aclosing(decoded) as pieces:
+            async for piece in pieces:
+                await send_part(send, piece, more=True)
+        await send_part(send, b"", more=False)
 
 
 def _pieces(series: Series) -> Iterator[memoryview]:

@@ -110,6 +110,26 @@ class Bodies:
             raise PayloadTooLargeError(msg)
 
 
+class Reads:
+    """Bounds the answers of points at one time: each holds memory until it is sent."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Count none yet."""
+        self._max = limits.reads_at_once
+        self._count = 0
+
+    def __enter__(self) -> None:
+        """Count one more. Raises ThrottledError: there are too many."""
+        if self._count >= self._max:
+            msg = "Rate exceeded: too many answers are being sent. Try again."
+            raise ThrottledError(msg)
+        self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Count one less."""
+        self._count -= 1
+
+
 async def send_answer(
     send: Send, status: int, headers: list[Header], body: bytes | memoryview
 ) -> None:

@@ -25,6 +25,8 @@ from stepwell.server.asgi import Header, Reply, Scope
 KEEP_ALIVE_S = 75
 #: Bytes of request heads that may arrive without one of them ending.
 _HEAD_BYTES_MAX = 256 * 1024
+#: Bytes of an answer that wait for a client to read before no more are made.
+_WRITE_BYTES_AHEAD = 1024 * 1024
 
 
 class Application(Protocol):
@@ -48,6 +50,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for the first request."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=_WRITE_BYTES_AHEAD)
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:

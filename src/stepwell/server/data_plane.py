@@ -31,6 +31,7 @@ from stepwell.server.asgi import (
     Bodies,
     ClientGoneError,
     Header,
+    Reads,
     Receive,
     RequestIds,
     Scope,
@@ -75,6 +76,7 @@ class DataPlane:
         self._telemetry = telemetry
         self._loop = asyncio.get_running_loop()
         self._request_ids = request_ids
+        self.reads = Reads(limits)
         self._bodies = Bodies(limits)
 
     @staticmethod
@@ -126,19 +128,22 @@ class DataPlane:
         results = encoded_results(self._store, queries, self._limits)
         held = b""
         is_streaming = False
-        async with contextlib.aclosing(ahead(self._executor, results, _PIECES_AHEAD)) as pieces:
-            async for piece in pieces:
-                # The first piece waits for the second: a short answer gets its Content-Length.
-                if held and not is_streaming:
-                    await send({"type": "http.response.start", "status": 200, "headers": headers})
-                    is_streaming = True
-                if held:
-                    await send_part(send, held, more=True)
-                held = piece
-        if is_streaming:
-            await send_part(send, held, more=False)
-        else:
-            await send_answer(send, 200, headers, held)
+        made = ahead(self._executor, results, _PIECES_AHEAD)
+        with self.reads:
+            async with contextlib.aclosing(made) as pieces:
+                async for piece in pieces:
+                    # The first piece waits for the second: a short answer gets its Content-Length.
+                    if held and not is_streaming:
+                        start = {"type": "http.response.start", "status": 200, "headers": headers}
+                        await send(start)
+                        is_streaming = True
+                    if held:
+                        await send_part(send, held, more=True)
+                    held = piece
+            if is_streaming:
+                await send_part(send, held, more=False)
+            else:
+                await send_answer(send, 200, headers, held)
         self._telemetry.got(len(queries), time.perf_counter() - started)
 
 
