@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from stepwell.model.names import DEFAULT_ACCOUNT, Component
@@ -35,6 +36,7 @@ _SOCKETS_MAX = 40
 _ROUNDS = 20
 #: The longest that a put or a get of another client may take. Alone they take milliseconds.
 _ANSWER_S_MAX = 2.0
+_STOP_S_MAX = 10.0
 _MIB = 1024 * 1024
 _SILENT_GROWTH_MAX = 64 * _MIB
 _UNREAD_GROWTH_MAX = 512 * _MIB
@@ -119,7 +121,7 @@ def test_half_bodies_time_out(impatient: Server, sizes: Sequence[int]) -> None:
         assert client.put("run", [Item("other", 0, 0.0)]).status == 200
         bares = []
         for put_id, size in zip(put_ids, sizes, strict=True):
-            bares.append(stack.enter_context(connect(impatient.address, timeout_s=3)))
+            bares.append(stack.enter_context(connect(impatient.address, timeout_s=2.5)))
             bares[-1].sendall(_put_head(_BODY, put_id) + _BODY[:size])
         for bare in bares:
             answer = read_answer(bare)
@@ -136,7 +138,7 @@ def test_half_bodies_time_out(impatient: Server, sizes: Sequence[int]) -> None:
 )
 def test_half_bodies_lose_their_connection(impatient: Server) -> None:
     """After a 408 the connection is closed, so that broken clients do not hold files."""
-    with connect(impatient.address, timeout_s=3) as bare:
+    with connect(impatient.address, timeout_s=2.5) as bare:
         bare.sendall(_put_head(_BODY, "id") + _BODY[:50])
         assert read_answer(bare).status == 408
         assert bare.recv(1) == b""
@@ -163,15 +165,17 @@ _LARGE = {
     "get": head("POST", "/BatchGetMetrics", content_length=len(_LARGE_GET)) + _LARGE_GET,
     "points": head("GET", "/api/v1/points?component=long&metric=noise"),
 }
-_BLOCKED = pytest.mark.xfail(
+_FULL = pytest.mark.xfail(
     strict=True,
-    raises=Broken,
-    reason="server.ahead holds one of the four reading threads for each client that does not read",
+    raises=AssertionError,
+    reason="each such get holds the encoded points of up to 25 queries, here 170 MB",
 )
 
 
-@pytest.mark.parametrize("asked", _LARGE)
-@pytest.mark.parametrize("clients", [1, pytest.param(8, marks=_BLOCKED)])
+@pytest.mark.parametrize(
+    ("asked", "clients"),
+    [("get", 1), ("points", 1), ("points", 8), pytest.param("get", 8, marks=_FULL)],
+)
 def test_clients_that_never_read(
     start_server: StartServer,
     report: Callable[[str], None],
@@ -189,18 +193,20 @@ def test_clients_that_never_read(
             bare = stack.enter_context(connect(server.address))
             bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
             bare.sendall(_LARGE[asked])
-        # Nothing tells that the server is as far ahead of them as it will go.
-        time.sleep(1)
+        _wait_for_rest(server)
         slowest_s = _put_and_get_many(server, f"{name}-meanwhile")
         growth = server.rss_bytes() - before
         report(
             f"slowest of {CLIENTS * _ROUNDS} puts with gets {slowest_s * 1000:.0f} ms,"
             f" memory +{growth / _MIB:.1f} MiB"
         )
+    _put_and_get_many(server, f"{name}-after")
+    # What such a client was owed is not made for nobody.
+    started = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - started < _STOP_S_MAX
     assert slowest_s < _ANSWER_S_MAX
     assert growth < _UNREAD_GROWTH_MAX
-    _put_and_get_many(server, f"{name}-after")
-    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -254,7 +260,7 @@ def _put_and_get_many(server: Server, metric: str) -> float:
 
     def run(number: int) -> float:
         slowest_s = 0.0
-        with Client(server.address, timeout_s=2 * _ANSWER_S_MAX) as client:
+        with Client(server.address, timeout_s=_ANSWER_S_MAX) as client:
             for step in range(_ROUNDS):
                 started = time.monotonic()
                 assert client.put(f"run-{number}", [Item(metric, step, 1.0)]).status == 200
@@ -267,6 +273,18 @@ def _put_and_get_many(server: Server, metric: str) -> float:
 
     with ThreadPoolExecutor(CLIENTS) as threads:
         return max(threads.map(run, range(CLIENTS)))
+
+
+def _wait_for_rest(server: Server) -> None:
+    """Wait until a server has nothing to do: it is as far ahead of its clients as it will go."""
+    process = psutil.Process(server.process.pid)
+
+    def is_at_rest() -> bool:
+        before = sum(process.cpu_times()[:2])
+        time.sleep(0.3)
+        return sum(process.cpu_times()[:2]) - before < 0.03
+
+    wait_until(is_at_rest, "the server rests")
 
 
 def _sockets(server: Server) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.http.conftest import ExpectError, Server
+    from tests.http.conftest import ExpectError, Server, StartServer
 
 Query = Callable[..., dict[str, Any]]
 
@@ -125,6 +125,19 @@ def test_values_of_a_result(small_server: Server, component: str, make_query: Qu
             start = {"Start": int(result["Message"].split("Start=")[1].rstrip("."))}
     assert statuses == ["Truncated", "Truncated", "Complete"]
     assert found == [float(index) for index in range(10)]
+
+
+@pytest.mark.xfail(strict=True, reason="puts.Puts takes what came in one read, however large")
+def test_bytes_of_a_body(start_server: StartServer, component: str) -> None:
+    """A body over a small limit is a 413 also where it comes in one piece with its head."""
+    server = start_server("--limit", "body_bytes_max=1000")
+    content = body(component, [item()])
+    head = b"PUT /BatchPutMetrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+    for size, status in ((1000, 200), (1001, 413)):
+        padded = content.ljust(size)
+        request = head + b"Content-Length: %d\r\n\r\n" % size + padded
+        assert server.raw(request).startswith(b"HTTP/1.1 %d " % status)
+    assert server.count(component) == 1
 
 
 @pytest.mark.parametrize(
