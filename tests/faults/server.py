@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +38,7 @@ class Server:
         port: int = 0,
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = STEPWELL,
+        options: Sequence[str] | None = None,
     ) -> None:
         """Prepare; `start` starts it.
 
@@ -49,6 +49,7 @@ class Server:
             port: the port; 0 takes a free one, and keeps to it.
             env: variables besides this process' own.
             program: what stands in for the command `stepwell`.
+            options: those of `serve`, instead of the ones that follow from the arguments above.
         """
         self.data = data
         self.workers = workers
@@ -57,7 +58,8 @@ class Server:
         self._logs = logs
         self._env = dict(env or {})
         self._program = tuple(program)
-        self._process: subprocess.Popen[str] | None = None
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> Self:
@@ -67,23 +69,19 @@ class Server:
         return self
 
     def launch(self) -> None:
-        """Start the process and wait for its banner."""
-        with (self._logs / "stderr").open("a") as stderr:
+        """Start the process and wait for its address."""
+        with (
+            (self._logs / "stdout").open("w") as stdout,
+            (self._logs / "stderr").open("a") as stderr,
+        ):
             self._process = subprocess.Popen(
                 [*self._program, *self._arguments()],
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=stderr,
-                text=True,
                 start_new_session=True,
                 env={**os.environ, "TMPDIR": str(self._logs), **self._env},
             )
-        # A server that says nothing is killed, which ends the reading below.
-        guard = threading.Timer(_START_TIMEOUT_S, self._process.kill)
-        guard.start()
-        try:
-            self.address = self._read_address()
-        finally:
-            guard.cancel()
+        wait_until(self._has_said_address, "the server says where it listens", _START_TIMEOUT_S)
         self.port = int(self.address.rpartition(":")[2])
 
     def wait_ready(self) -> None:
@@ -118,7 +116,7 @@ class Server:
         return status
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def process(self) -> subprocess.Popen[bytes]:
         """Give the process that was started."""
         assert self._process is not None
         return self._process
@@ -133,6 +131,10 @@ class Server:
         """Add up the memory of the worker processes."""
         return sum(_status_kib(pid, "VmRSS") for pid in self.worker_pids()) * 1024
 
+    def banner(self) -> str:
+        """Give what it wrote to standard output; all of that, once it is ready."""
+        return (self._logs / "stdout").read_text()
+
     def log(self) -> str:
         """Give what it wrote to standard error, over all its lives."""
         return (self._logs / "stderr").read_text()
@@ -146,26 +148,27 @@ class Server:
         self.kill()
 
     def _arguments(self) -> list[str]:
+        if self._options is not None:
+            return ["serve", *self._options]
         return [
             *("serve", "--data", str(self.data), "--host", "127.0.0.1"),
             *("--port", str(self.port), "--workers", str(self.workers)),
         ]
 
-    def _read_address(self) -> str:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            found = _ADDRESS.search(line)
-            if found is not None:
-                return found[1]
-        status = self.process.wait()
-        self._reap()
-        raise ServerEndedError(status, self.log())
+    def _has_said_address(self) -> bool:
+        has_ended = self.process.poll() is not None
+        found = _ADDRESS.search(self.banner())
+        if found is not None:
+            self.address = found[1]
+        elif has_ended:
+            status = self.process.wait()
+            self._reap()
+            raise ServerEndedError(status, self.log())
+        return found is not None
 
     def _reap(self) -> None:
         process = self.process
         process.wait(_STOP_TIMEOUT_S)
-        if process.stdout is not None:
-            process.stdout.close()
         # Workers die with the group, but are not our children: the folder's locks go with them.
         wait_until(lambda: not _live_in_group(process.pid), "its workers are gone", _STOP_TIMEOUT_S)
 
@@ -180,10 +183,13 @@ class ServerEndedError(Exception):
         self.log = log
 
 
-def stepwell(*arguments: str | Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run a command of stepwell to its end."""
+def stepwell(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of stepwell to its end, with these variables besides this process' own."""
     return subprocess.run(
         [*STEPWELL, *map(str, arguments)],
+        env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
         timeout=timeout_s,

@@ -94,7 +94,8 @@ def test_workers_write_json(tmp_path: Path) -> None:
 def test_a_terminal(tmp_path: Path) -> None:
     """On a terminal a line is a time, a level and words, for people to read."""
     program = (sys.executable, on_terminal.__file__)
-    with Process(tmp_path / "data", tmp_path / "logs", program=program) as server:
+    env = {on_terminal.NUMBERS: "2"}
+    with Process(tmp_path / "data", tmp_path / "logs", env=env, program=program) as server:
         send_nonsense(server)
         wait_until(lambda: "\n" in server.log(), "a line is there")
         (line,) = server.log().splitlines()
