@@ -127,7 +127,6 @@ def test_values_of_a_result(small_server: Server, component: str, make_query: Qu
     assert found == [float(index) for index in range(10)]
 
 
-@pytest.mark.xfail(strict=True, reason="puts.Puts takes what came in one read, however large")
 def test_bytes_of_a_body(start_server: StartServer, component: str) -> None:
     """A body over a small limit is a 413 also where it comes in one piece with its head."""
     server = start_server("--limit", "body_bytes_max=1000")

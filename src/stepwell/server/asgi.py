@@ -68,20 +68,20 @@ class Bodies:
             BodyTimeoutError: it did not arrive in time.
             ThrottledError: too much is arriving at once.
         """
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            self._check_size(len(body))
-            return body
-        self._check_size(_content_length(scope))
+        self.check_size(_content_length(scope))
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
-                return await self._read_rest(body, receive)
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
+                body: bytes = message.get("body", b"")
+                if message.get("more_body", False):
+                    return await self._read_rest(body, receive)
         except TimeoutError as error:
             msg = f"The request body did not arrive within {self._limits.body_timeout_s} seconds."
             raise BodyTimeoutError(msg) from error
+        self.check_size(len(body))
+        return body
 
     async def _read_rest(self, first: bytes, receive: Receive) -> bytes:
         parts, size, more = [first], len(first), True
@@ -96,7 +96,7 @@ class Bodies:
                 parts.append(part)
                 size += len(part)
                 self._held += len(part)
-                self._check_size(size)
+                self.check_size(size)
                 if self._held > self._limits.receiving_bytes_max:
                     msg = "Rate exceeded: too many request bodies are arriving. Try again."
                     raise ThrottledError(msg)
@@ -104,7 +104,8 @@ class Bodies:
         finally:
             self._held -= size
 
-    def _check_size(self, size: int) -> None:
+    def check_size(self, size: int) -> None:
+        """Raise PayloadTooLargeError where a body is over the limit."""
         if size > self._limits.body_bytes_max:
             msg = f"The request body is over the limit of {self._limits.body_bytes_max} bytes."
             raise PayloadTooLargeError(msg)

@@ -26,6 +26,7 @@ CHUNKS_FILE = "chunks.db"
 SERVER_LOCK = "server.lock"
 COMPACTION_LOCK = "compaction.lock"
 CLAIMS_LOCK = "claims.lock"
+MAKING_LOCK = "making.lock"
 
 _PAGE_BYTES = 8192
 _BUSY_MS = 10_000
@@ -175,12 +176,10 @@ class Folder:
             cached_statements=256,
         )
         if schema is not None and not _has_tables(connection):
-            # These two only count before the first table is there.
-            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            connection.execute("PRAGMA journal_mode=WAL")
-            # All tables or none: who finds one need not look further, and so waits for no writer.
-            connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+            # One process at a time: SQLite does not wait where two change the journal's mode.
+            with self.lock(MAKING_LOCK) as lock:
+                lock.acquire(wait=True)
+                _make_tables(connection, schema)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
         connection.execute("PRAGMA temp_store=MEMORY")
@@ -208,6 +207,17 @@ def vacuum(connection: sqlite3.Connection, pages_max: int | None = None) -> None
     """Return free pages to the file system, all of them or so many. Not within a transaction."""
     # One step of this statement frees one page: `execute` would stop after that.
     connection.executescript(f"PRAGMA incremental_vacuum({pages_max or 0})")
+
+
+def _make_tables(connection: sqlite3.Connection, schema: str) -> None:
+    if _has_tables(connection):
+        return
+    # These two only count before the first table is there.
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    # All tables or none: who finds one need not look further, and so waits for no writer.
+    connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
