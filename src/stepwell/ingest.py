@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from stepwell.model.errors import StoreError, StoreUnavailableError, ThrottledError
+from stepwell.model.errors import StoreDefectError, StoreError, ThrottledError
 from stepwell.model.limits import Limits
 from stepwell.model.points import ItemError, ItemErrorCode, Outcome, Put
 from stepwell.store.protocol import Store
@@ -152,10 +152,11 @@ class Ingest:
         except StoreError as error:
             self._note_failing(error)
             return [error] * len(tickets)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - Puts logs it, with the id of its request
             if len(tickets) == 1:
-                logger.exception("a put could not be stored")
-                return [StoreUnavailableError("an unexpected error; see the server's log")]
+                defect = StoreDefectError("an unexpected error; see the server's log")
+                defect.__cause__ = error
+                return [defect]
             # One bad put must not take the others along.
             return [self._append([ticket])[0] for ticket in tickets]
         self._note_failing(None)

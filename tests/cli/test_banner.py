@@ -62,7 +62,6 @@ def test_what_it_says(tmp_path: Path) -> None:
         assert "limits: stepwell, workers: 1" in words
 
 
-@pytest.mark.xfail(strict=True, reason="a terminal's 80 columns cut the snippet's long lines off")
 def test_the_snippet_on_a_terminal(tmp_path: Path) -> None:
     """On a terminal of 80 columns too, the snippet runs as it is pasted."""
     with make(tmp_path, _ON_TERMINAL) as server:
@@ -88,7 +87,6 @@ def test_it_ends_with_nothing_to_say(tmp_path: Path) -> None:
             assert (server.banner(), server.log()) == (said, "")
 
 
-@pytest.mark.xfail(strict=True, reason="the compacting process ends first, and that is a warning")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_its_whole_group_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and a service manager tell all processes at once: that is no reason for a warning."""

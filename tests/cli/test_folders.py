@@ -165,7 +165,6 @@ def test_a_folder_that_is_not_there(stepwell: Command, tmp_path: Path, command: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the message names no file")
 @pytest.mark.parametrize(
     ("command", "file", "folder"),
     [("restore", "none.tar", "new"), ("backup", "none/backup.tar", "data")],
@@ -181,7 +180,6 @@ def test_a_file_that_is_not_there(
     assert str((tmp_path / file).parent) in done.error
 
 
-@pytest.mark.xfail(strict=True, reason="tarfile's message has a line for each way that failed")
 def test_a_file_that_is_no_backup(stepwell: Command, tmp_path: Path) -> None:
     """A file that is something else is refused in one line, and no folder is made."""
     file = tmp_path / "thesis.tex"

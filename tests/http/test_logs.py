@@ -62,12 +62,7 @@ def test_no_line_a_put(server: Server, component: str) -> None:
     assert server.log_lines() == before
 
 
-_TOO_LOW = pytest.mark.xfail(strict=True, reason="the level of uvicorn's logger is always WARNING")
-
-
-@pytest.mark.parametrize(
-    "level", ["debug", "INFO", "warning", pytest.param("error", marks=_TOO_LOW)]
-)
+@pytest.mark.parametrize("level", ["debug", "INFO", "warning", "error"])
 def test_levels(start_server: StartServer, level: str) -> None:
     """At every level the server works and writes JSON; a warning is left out above its level."""
     server = start_server("--log-level", level)
@@ -134,16 +129,10 @@ def _points(client: Client) -> Answer:
         pytest.param(
             _put,
             503,
-            marks=pytest.mark.xfail(
-                strict=True, raises=KeyError, reason="ingest does not know the request's id"
-            ),
         ),
         pytest.param(
             _points,
             500,
-            marks=pytest.mark.xfail(
-                strict=True, raises=KeyError, reason="uvicorn logs it, without an id"
-            ),
         ),
     ],
 )
@@ -171,11 +160,6 @@ def test_a_compaction_process_that_dies(start_server: StartServer) -> None:
     assert line["event"] == "the compacting process ended with status -9"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=json.JSONDecodeError,
-    reason="store.sqlite.compacting sets up its logging by itself, as plain text",
-)
 def test_a_compaction_that_fails(start_server: StartServer, tmp_path: Path) -> None:
     """What the compacting process says is JSON too."""
     server = start_server(data=tmp_path / "data")

@@ -120,7 +120,6 @@ def test_puts_are_counted(samples: Samples) -> None:
     }
 
 
-@pytest.mark.xfail(strict=True, reason="the outcome of a conflict says that it is a retry")
 def test_conflicts_are_no_retries(samples: Samples) -> None:
     """A put whose id was used with other content counts as refused, like any other refused put."""
     assert by(samples, "puts_total") == {"stored": 3, "retry": 2, "refused": 2}
@@ -138,7 +137,6 @@ def test_refused_requests_are_counted(samples: Samples) -> None:
     }
 
 
-@pytest.mark.xfail(strict=True, reason="api.Fallback counts nothing")
 def test_unknown_operations_are_counted(start_server: StartServer) -> None:
     """An unknown path, and an error of a native endpoint, are counted as refused requests too."""
     server = start_server()
@@ -241,7 +239,6 @@ def test_a_store_that_is_away(breaking: tuple[Process, Path]) -> None:
             flag.unlink()
 
 
-@pytest.mark.xfail(strict=True, reason="Telemetry.render fails as a whole without the store")
 def test_metrics_without_a_store(breaking: tuple[Process, Path]) -> None:
     """While the store cannot be read, the counters that tell of it can."""
     server, flag = breaking

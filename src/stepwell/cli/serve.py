@@ -22,19 +22,16 @@ _LIMIT_PREFIX = "STEPWELL_LIMIT_"
 
 SNIPPET = """\
 import boto3, time
-
-metrics = boto3.client(
-    "sagemaker-metrics", endpoint_url="{address}", region_name="us-east-1",
-    aws_access_key_id="any", aws_secret_access_key="any",
-)
+metrics = boto3.client("sagemaker-metrics", region_name="us-east-1",
+    endpoint_url="{address}",
+    aws_access_key_id="any", aws_secret_access_key="any")
 metrics.batch_put_metrics(TrialComponentName="my-run", MetricData=[
-    {{"MetricName": "loss", "Timestamp": time.time(), "Step": step, "Value": 1 / (step + 1)}}
-    for step in range(10)
-])
+    {{"MetricName": "loss", "Timestamp": time.time(), "Step": step,
+     "Value": 1 / (step + 1)}} for step in range(10)])
+arn = "arn:aws:sagemaker:us-east-1:000000000000:experiment-trial-component/"
 print(metrics.batch_get_metrics(MetricQueries=[{{
-    "ResourceArn": "arn:aws:sagemaker:us-east-1:000000000000:experiment-trial-component/my-run",
-    "MetricName": "loss", "MetricStat": "Last", "Period": "IterationNumber",
-    "XAxisType": "IterationNumber",
+    "ResourceArn": arn + "my-run", "MetricName": "loss", "MetricStat": "Last",
+    "Period": "IterationNumber", "XAxisType": "IterationNumber",
 }}])["MetricQueryResults"])
 """
 
@@ -129,7 +126,8 @@ def _announce(settings: Settings, address: str) -> None:
     console.print("Put and get from Python (pip install boto3):\n", style="dim")
     snippet = SNIPPET.format(address=address)
     if console.is_terminal:
-        console.print(Syntax(snippet, "python", background_color="default"))
+        # Neither cropped nor wrapped: it is there to be copied.
+        console.print(Syntax("", "python").highlight(snippet), soft_wrap=True)
     else:
         console.file.write(snippet)
     console.file.flush()

@@ -81,6 +81,10 @@ class StoreUnavailableError(StoreError):
     """Nothing was committed: the disk is full, or the store is away. Try again."""
 
 
+class StoreDefectError(StoreUnavailableError):
+    """The store failed in a way that it should not; the error's cause says how."""
+
+
 class DamagedSeriesError(StoreError):
     """A stored chunk does not hold what it should; the message names the series."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -37,10 +38,13 @@ from stepwell.server.asgi import (
     error_answer,
     send_part,
 )
+from stepwell.server.telemetry import Telemetry
 from stepwell.store.protocol import ColumnName, Series, SeriesKey
 
 if TYPE_CHECKING:
     from stepwell.server.app import Parts
+
+logger = logging.getLogger(__name__)
 
 _COLUMNS: tuple[tuple[ColumnName, str, str], ...] = (
     ("steps", "step", "int64"),
@@ -49,6 +53,8 @@ _COLUMNS: tuple[tuple[ColumnName, str, str], ...] = (
 )
 #: Pieces of at most half a MiB that are decoded and not yet sent.
 _PIECES_AHEAD = 16
+#: Set in the scope of a request whose unexpected error was logged and answered.
+ANSWERED = "stepwell.answered"
 FRAME_TYPE = "application/vnd.stepwell.columns"
 
 
@@ -96,13 +102,21 @@ def routes(parts: Parts) -> list[Route]:
 class Fallback:
     """Answers errors in AWS's form: those that routes raise, and unknown paths and methods."""
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry) -> None:
         """Start counting request ids."""
         self._request_ids = RequestIds()
+        self._telemetry = telemetry
 
-    async def on_error(self, _request: Request, error: Exception) -> Response:
+    async def on_error(self, request: Request, error: Exception) -> Response:
         """Answer an error that a route raised."""
-        answer = error_answer(error, self._request_ids.next())
+        request_id = self._request_ids.next()
+        if not isinstance(error, StepwellError):
+            request.scope[ANSWERED] = True
+            logger.error(
+                "unexpected error", exc_info=error, extra={"request_id": request_id.decode()}
+            )
+        answer = error_answer(error, request_id)
+        self._telemetry.refused(answer.code)
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, answer.status, headers)
 

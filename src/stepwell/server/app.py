@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from stepwell.ingest import Ingest
 from stepwell.model.errors import StepwellError
-from stepwell.server.api import Fallback, routes
+from stepwell.server.api import ANSWERED, Fallback, routes
 from stepwell.server.asgi import Receive, Reply, RequestIds, Scope, Send
 from stepwell.server.data_plane import DataPlane
 from stepwell.server.puts import Puts, delivery_on
@@ -50,7 +50,8 @@ class Application:
         self._settings = settings
         self._data_plane: DataPlane | None = None
         self._puts: Puts | None = None
-        fallback = Fallback()
+        self._telemetry = Telemetry()
+        fallback = Fallback(self._telemetry)
         self._starlette = Starlette(
             lifespan=self._lifespan,
             exception_handlers={
@@ -66,8 +67,13 @@ class Application:
         data_plane = self._data_plane
         if scope["type"] == "http" and data_plane is not None and data_plane.handles(scope):
             await data_plane(scope, receive, send)
-        else:
+            return
+        try:
             await self._starlette(scope, receive, send)
+        except Exception:
+            # Starlette raises again what it has answered.
+            if not scope.get(ANSWERED):
+                raise
 
     def takes(self, scope: Scope) -> bool:
         """Say whether a request can be taken without a task. See `connections.Application`."""
@@ -95,7 +101,7 @@ class Application:
 
     def _open(self) -> Parts:
         settings, limits = self._settings, self._settings.limits()
-        telemetry = Telemetry()
+        telemetry = self._telemetry
         store = EmbeddedStore(
             settings.data,
             limits,

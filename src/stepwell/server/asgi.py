@@ -168,6 +168,9 @@ def error_answer(error: Exception, request_id: bytes) -> ErrorAnswer:
     if retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % retry_after_s))
         headers.append((b"x-amz-retry-after", b"%d" % (retry_after_s * 1000)))
+    if isinstance(error, BodyTimeoutError):
+        # The rest of the body would be taken for the next request.
+        headers.append((b"connection", b"close"))
     return ErrorAnswer(status, code, headers, error_body(code, message))
 
 

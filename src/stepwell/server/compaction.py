@@ -1,19 +1,33 @@
-"""Keeps the compacting process alive while a server runs. See `store.sqlite.compacting`."""
+"""The process that compacts beside a server, and what keeps it alive.
+
+A process of its own, because compaction is a quarter of the work of taking points in, and in the
+server's process each Python line of it would hold up a put. It ends when its standard input does,
+so it never outlives the server that started it; a crash of it costs nothing but time.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import select
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Self
 
 from stepwell.server.settings import Settings
+from stepwell.server.telemetry import configure_logging
+from stepwell.store.sqlite.compacting import compact_until
+from stepwell.store.sqlite.folder import Folder
 
 logger = logging.getLogger(__name__)
 
 _STOP_S = 10
 _RESTART_S = 5
+#: Puts come first when both want the same core.
+_NICENESS = 5
 
 
 class CompactionProcess:
@@ -24,9 +38,10 @@ class CompactionProcess:
         self._command = [
             sys.executable,
             "-m",
-            "stepwell.store.sqlite.compacting",
+            "stepwell.server.compaction",
             str(settings.data),
             str(settings.compaction_interval_s),
+            settings.log_level,
         ]
         self._is_stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,7 +67,10 @@ class CompactionProcess:
     def _keep_alive(self) -> None:
         while not self._is_stopping.is_set():
             # Our own interpreter and module; the folder is an argument, not a shell's text.
-            with subprocess.Popen(self._command, stdin=subprocess.PIPE) as process:  # noqa: S603
+            # In a group of its own: Ctrl-C is for the server, which says when to stop.
+            with subprocess.Popen(  # noqa: S603
+                self._command, stdin=subprocess.PIPE, process_group=0
+            ) as process:
                 self._process = process
                 if self._is_stopping.is_set() and process.stdin is not None:
                     process.stdin.close()
@@ -60,3 +78,20 @@ class CompactionProcess:
             if not self._is_stopping.is_set():
                 logger.warning("the compacting process ended with status %d", status)
                 self._is_stopping.wait(_RESTART_S)
+
+
+def main(path: str, interval_s: str, log_level: str) -> None:
+    """Compact until standard input ends."""
+    configure_logging(log_level)
+    with contextlib.suppress(OSError):
+        os.nice(_NICENESS)
+    stdin = sys.stdin.fileno()
+    compact_until(
+        lambda seconds: bool(select.select([stdin], [], [], seconds)[0]),
+        Folder(Path(path), create=False),
+        float(interval_s),
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -48,10 +49,10 @@ from stepwell.wire.get_metrics import decode_get, encode_result
 logger = logging.getLogger(__name__)
 
 #: Queries read from the store at once; it holds their encoded points meanwhile.
-_QUERIES_AT_ONCE = 25
+_QUERIES_AT_ONCE = 5
 #: Pieces of an answer, and how many of them are made before the first one is sent.
 _PIECE_BYTES = 1024 * 1024
-_PIECES_AHEAD = 8
+_PIECES_AHEAD = 4
 _RESULTS_HEAD = b'{"MetricQueryResults":['
 _RESULTS_TAIL = b"]}"
 
@@ -163,6 +164,8 @@ def encoded_results(
             if index:
                 waiting.append(b",")
             waiting.append(encode_result(result))
+            # It may be a view of many more points, which would be kept while we wait to be sent.
+            del result
             waiting_bytes += len(waiting[-1])
             if waiting_bytes >= _PIECE_BYTES:
                 yield b"".join(waiting)
@@ -186,16 +189,14 @@ def answer_queries(
     for within, some in by_range:
         group = list(some)
         asked = [query for query in group if isinstance(query, MetricQuery)]
-        found = iter(
-            store.read([SeriesKey(query.component, query.metric) for query in asked], within)
-            if asked
-            else ()
-        )
+        keys = [SeriesKey(query.component, query.metric) for query in asked]
+        # Taken out one by one: a client that does not read keeps us holding what is left.
+        found = deque(store.read(keys, within) if keys else ())
         for query in group:
             yield (
                 _failed(query)
                 if isinstance(query, QueryError)
-                else _answer_one(query, next(found), limits)
+                else _answer_one(query, found.popleft(), limits)
             )
 
 

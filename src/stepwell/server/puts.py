@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from stepwell.ingest import Answer, Deliver, Ingest, Ticket
-from stepwell.model.errors import StepwellError
+from stepwell.model.errors import StepwellError, StoreDefectError
 from stepwell.model.limits import Limits
 from stepwell.model.names import DEFAULT_ACCOUNT
 from stepwell.model.points import Outcome
@@ -80,7 +80,7 @@ class Puts:
             self._refuse(answer, request_id, reply)
 
     def _refuse(self, error: Exception, request_id: bytes, reply: Reply) -> None:
-        if not isinstance(error, StepwellError):
+        if isinstance(error, StoreDefectError) or not isinstance(error, StepwellError):
             logger.error(
                 "unexpected error", exc_info=error, extra={"request_id": request_id.decode()}
             )

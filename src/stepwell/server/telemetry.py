@@ -25,6 +25,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from stepwell.ingest import Answer, Ingest, Ticket
+from stepwell.model.errors import StoreError
 from stepwell.model.points import Outcome
 from stepwell.store.sqlite.store import StoreSize
 
@@ -165,7 +166,11 @@ class _StoreCollector(Collector):
         self._size = size
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        size = self._size()
+        try:
+            size = self._size()
+        except StoreError:
+            # The counters that tell of it are wanted all the more.
+            return
         for name in StoreSize.__slots__:
             metric = f"stepwell_store_{name}"
             yield GaugeMetricFamily(metric, METRICS[metric], value=getattr(size, name))
@@ -200,5 +205,5 @@ def configure_logging(level: str = "info", *, is_json: bool | None = None) -> No
     root.handlers = [handler]
     root.setLevel(level.upper())
     # Its lines about starting and stopping are ours to say; its warnings stay.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.access").disabled = True

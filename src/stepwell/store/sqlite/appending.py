@@ -274,7 +274,7 @@ def _retry(put: Put, committed: Committed) -> Outcome:
     """Answer a put whose id was committed: the first answer, or a conflict if it is another put."""
     if committed.crc == put.content_crc:
         return Outcome(committed.errors, is_retry=True)
-    return Outcome(_conflicts(put), is_retry=True)
+    return Outcome(_conflicts(put))
 
 
 def _conflicts(put: Put) -> list[ItemError]:

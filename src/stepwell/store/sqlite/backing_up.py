@@ -41,6 +41,9 @@ def backup_folder(path: Path, file: Path) -> int:
     if file.exists():
         msg = f"{file} exists already; nothing was written"
         raise StoreUnavailableError(msg)
+    if not file.parent.is_dir():
+        msg = f"{file} cannot be written: there is no folder {file.parent}"
+        raise StoreUnavailableError(msg)
     with (
         unavailable_on_error(),
         contextlib.closing(Compactor(folder)) as compactor,
@@ -79,6 +82,9 @@ def restore_folder(file: Path, path: Path) -> None:
     if path.exists() and any(path.iterdir()):
         msg = f"data folder {path} is not empty; nothing was changed"
         raise FormatError(msg)
+    if not file.exists():
+        msg = f"{file} does not exist"
+        raise StoreUnavailableError(msg)
     with unavailable_on_error():
         try:
             with tarfile.open(file) as archive:
@@ -89,7 +95,8 @@ def restore_folder(file: Path, path: Path) -> None:
                 members.sort(key=lambda member: member.name == FORMAT_FILE)
                 archive.extractall(path, members, filter="data")
         except tarfile.TarError as error:
-            msg = f"{file} is not a backup of Stepwell: {error}"
+            reason = str(error).splitlines()[0]
+            msg = f"{file} is not a backup of Stepwell: {reason}"
             raise FormatError(msg) from error
     Folder(path, create=False)
 
