@@ -161,7 +161,7 @@ def _keep_freed_memory() -> None:
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, 4 * 1024 * 1024)
-        mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 24 * 1024 * 1024)
 
 
 def _raise_file_limit() -> None:
