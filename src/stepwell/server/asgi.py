@@ -68,7 +68,7 @@ class Bodies:
             BodyTimeoutError: it did not arrive in time.
             ThrottledError: too much is arriving at once.
         """
-        self.check_size(_content_length(scope))
+        check_size(_content_length(scope), self._limits)
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
                 message = await receive()
@@ -80,7 +80,7 @@ class Bodies:
         except TimeoutError as error:
             msg = f"The request body did not arrive within {self._limits.body_timeout_s} seconds."
             raise BodyTimeoutError(msg) from error
-        self.check_size(len(body))
+        check_size(len(body), self._limits)
         return body
 
     async def _read_rest(self, first: bytes, receive: Receive) -> bytes:
@@ -96,7 +96,7 @@ class Bodies:
                 parts.append(part)
                 size += len(part)
                 self._held += len(part)
-                self.check_size(size)
+                check_size(size, self._limits)
                 if self._held > self._limits.receiving_bytes_max:
                     msg = "Rate exceeded: too many request bodies are arriving. Try again."
                     raise ThrottledError(msg)
@@ -104,11 +104,12 @@ class Bodies:
         finally:
             self._held -= size
 
-    def check_size(self, size: int) -> None:
-        """Raise PayloadTooLargeError where a body is over the limit."""
-        if size > self._limits.body_bytes_max:
-            msg = f"The request body is over the limit of {self._limits.body_bytes_max} bytes."
-            raise PayloadTooLargeError(msg)
+
+def check_size(size: int, limits: Limits) -> None:
+    """Raise PayloadTooLargeError where a body of so many bytes is over the limit."""
+    if size > limits.body_bytes_max:
+        msg = f"The request body is over the limit of {limits.body_bytes_max} bytes."
+        raise PayloadTooLargeError(msg)
 
 
 class Reads:

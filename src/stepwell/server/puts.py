@@ -17,7 +17,7 @@ from stepwell.model.errors import StepwellError, StoreDefectError
 from stepwell.model.limits import Limits
 from stepwell.model.names import DEFAULT_ACCOUNT
 from stepwell.model.points import Outcome
-from stepwell.server.asgi import JSON, Bodies, Header, Reply, RequestIds, Scope, error_answer
+from stepwell.server.asgi import JSON, Header, Reply, RequestIds, Scope, check_size, error_answer
 from stepwell.server.telemetry import Telemetry
 from stepwell.wire.put_metrics import decode_put, encode_put_answer
 
@@ -37,7 +37,6 @@ class Puts:
         self._limits = limits
         self._telemetry = telemetry
         self._request_ids = request_ids
-        self._bodies = Bodies(limits)
 
     @staticmethod
     def handles(scope: Scope) -> bool:
@@ -56,7 +55,7 @@ class Puts:
         request_id = self._request_ids.next()
         size = len(body)
         try:
-            self._bodies.check_size(size)
+            check_size(size, self._limits)
             put = decode_put(
                 body,
                 self._limits,
