@@ -19,6 +19,7 @@ from stepwell.server import run
 from stepwell.server.settings import Settings
 
 _LIMIT_PREFIX = "STEPWELL_LIMIT_"
+_LIMIT_HINT = f"--limit / {_LIMIT_PREFIX}*"
 
 SNIPPET = """\
 import boto3, time
@@ -82,7 +83,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     try:
         settings.limits()
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--limit") from error
+        raise typer.BadParameter(str(error), param_hint=_LIMIT_HINT) from error
     run.run(settings, lambda address: _announce(settings, address))
 
 
@@ -100,7 +101,7 @@ def _limit_changes(environ: Mapping[str, str], options: Iterable[str]) -> dict[s
             changes[name] = parse_limit(text)
         except ValueError as error:
             msg = f"limit {name}: {text!r} is not a number or 'none'"
-            raise typer.BadParameter(msg, param_hint="--limit") from error
+            raise typer.BadParameter(msg, param_hint=_LIMIT_HINT) from error
     return changes
 
 

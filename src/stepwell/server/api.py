@@ -51,8 +51,8 @@ _COLUMNS: tuple[tuple[ColumnName, str, str], ...] = (
     ("timestamps_us", "timestamp_us", "int64"),
     ("values", "value", "float64"),
 )
-#: Pieces of at most half a MiB that are decoded and not yet sent.
-_PIECES_AHEAD = 16
+#: Pieces of at most 2 MiB that are decoded and not yet sent.
+_PIECES_AHEAD = 4
 #: Set in the scope of a request whose unexpected error was logged and answered.
 ANSWERED = "stepwell.answered"
 FRAME_TYPE = "application/vnd.stepwell.columns"

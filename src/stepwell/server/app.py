@@ -63,7 +63,14 @@ class Application:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a request.
+
+        One that the server cancels when it stops (a client that does not read) just ends.
+        """
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         data_plane = self._data_plane
         if scope["type"] == "http" and data_plane is not None and data_plane.handles(scope):
             await data_plane(scope, receive, send)

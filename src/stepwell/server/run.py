@@ -85,7 +85,15 @@ def _run_workers(settings: Settings, listener: socket.socket) -> None:
             workers=settings.workers,
             **uvicorn_options(),
         )
-        Multiprocess(config, sockets=[listener]).run()
+        _Workers(config, sockets=[listener]).run()
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor, but a terminal that is closed stops it, as it stops one process."""
+
+    def handle_hup(self) -> None:
+        """Stop; uvicorn would start all workers anew."""
+        self.should_exit.set()
 
 
 def worker_app() -> object:

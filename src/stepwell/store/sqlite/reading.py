@@ -9,7 +9,8 @@ twice.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -49,6 +50,13 @@ from stepwell.store.sqlite.hot import (
 from stepwell.store.sqlite.registry import Registry
 
 _EMPTY = np.empty(0, POINT)
+#: Chunks decoded into one piece of a column, 2 MiB of it: fewer hand-overs between threads.
+_CHUNKS_PER_PIECE = 4
+_ENCODED: dict[ColumnName, Callable[[Chunk], bytes]] = {
+    "steps": attrgetter("steps"),
+    "timestamps_us": attrgetter("timestamps"),
+    "values": attrgetter("values"),
+}
 
 
 class StoredSeries:
@@ -107,15 +115,19 @@ class StoredSeries:
 
     def column(self, name: ColumnName) -> Iterator[Int64Array | Float64Array]:
         """Decode one column of the whole series piece by piece. Raises `DamagedSeriesError`."""
-        for chunk in self._chunks:
-            out: Int64Array | Float64Array
-            if name == "values":
-                encoded, out = chunk.values, np.empty(chunk.summary.count, np.float64)
-            else:
-                encoded = chunk.steps if name == "steps" else chunk.timestamps
-                out = np.empty(chunk.summary.count, np.int64)
-            self._verify(chunk)
-            self._decode(encoded, out, chunk)
+        encoded_of = _ENCODED[name]
+        for first in range(0, len(self._chunks), _CHUNKS_PER_PIECE):
+            chunks = self._chunks[first : first + _CHUNKS_PER_PIECE]
+            count = sum(chunk.summary.count for chunk in chunks)
+            out: Int64Array | Float64Array = (
+                np.empty(count, np.float64) if name == "values" else np.empty(count, np.int64)
+            )
+            start = 0
+            for chunk in chunks:
+                stop = start + chunk.summary.count
+                self._verify(chunk)
+                self._decode(encoded_of(chunk), out[start:stop], chunk)
+                start = stop
             yield out
         if len(self._hot):
             yield getattr(self._hot, name)
