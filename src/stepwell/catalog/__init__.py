@@ -1,0 +1,1 @@
+"""Experiments, trials, components, tags, lineage and access keys, in a relational database."""
