@@ -7,6 +7,10 @@ StepwellError
 │   ├── PayloadTooLargeError     the body is over the limit
 │   ├── BodyTimeoutError         the body stopped arriving
 │   ├── UnknownOperationError    no such path, method or target
+│   ├── AlreadyExistsError       the name is taken
+│   ├── NotFoundError            no such entity in the catalog
+│   ├── ConstraintError          the request is well formed, but what there is forbids it
+│   ├── LimitExceededError       a limit of the profile on entities is reached
 │   └── ThrottledError           too much is waiting already; try again
 ├── QueryError                   one query of many cannot be answered as asked
 │   └── UnknownComponentError    no such trial component
@@ -59,6 +63,22 @@ class BodyTimeoutError(RequestError):
 
 class UnknownOperationError(RequestError):
     """No operation has this path, method or target."""
+
+
+class AlreadyExistsError(RequestError):
+    """The name is taken."""
+
+
+class NotFoundError(RequestError):
+    """There is no such entity in the catalog."""
+
+
+class ConstraintError(RequestError):
+    """The request is well formed, but what there is forbids it: a trial still has components."""
+
+
+class LimitExceededError(RequestError):
+    """A limit of the profile on how many entities there may be is reached."""
 
 
 class ThrottledError(RequestError):

@@ -31,6 +31,7 @@ def _limit(default: int | None, aws: int | None, what: str, source: str) -> Any:
 
 
 _MODEL = "service model 2022-09-30"
+_QUOTAS = "CONTRACT part A, section 11"
 _RULE_6 = "CONTRACT part B, rule 6"
 _OURS = "Stepwell: keeps one request's cost bounded"
 
@@ -76,6 +77,13 @@ class Limits:
         "values in one result of BatchGetMetrics",
         "CONTRACT part B, rule 11",
     )
+    trials_per_experiment: int | None = _limit(None, 300, "trials in one experiment", _RULE_6)
+    components_per_trial: int | None = _limit(
+        None, 50, "trial components associated with one trial", _RULE_6
+    )
+    artifacts_per_account: int | None = _limit(None, 6_000, "lineage artifacts", _QUOTAS)
+    contexts_per_account: int | None = _limit(None, 500, "lineage contexts", _QUOTAS)
+    associations_per_account: int | None = _limit(None, 6_000, "lineage associations", _QUOTAS)
     creates_components: int = _limit(
         1,
         0,
