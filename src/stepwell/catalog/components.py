@@ -29,9 +29,11 @@ from stepwell.model.experiments import (
     ArtifactValue,
     Kind,
     Parent,
+    Status,
     Tag,
     TrialComponent,
 )
+from stepwell.model.names import Component
 
 PARAMETERS_MAX = 300
 ARTIFACTS_MAX = 60
@@ -69,6 +71,29 @@ def create(
     number = entities.insert(work, component, Kind.COMPONENT, values)
     _merge(work.connection, number, maps)
     tags.add(work.connection, Kind.COMPONENT, number, with_tags)
+
+
+def adopt(connection: sa.Connection, created: Sequence[tuple[Component, int]]) -> None:
+    """Add components that puts have made, each with the time of its first put. Known ones stay.
+
+    They are in progress: whoever puts is training (rule 6).
+    """
+    for identity, created_us in created:
+        known = sa.select(component.c.id).where(
+            component.c.account == identity.account, component.c.name_key == identity.name
+        )
+        if connection.scalar(known) is not None:
+            continue
+        connection.execute(
+            sa.insert(component).values(
+                account=identity.account,
+                name=identity.name,
+                name_key=identity.name,
+                status=Status.IN_PROGRESS.value,
+                created_us=created_us,
+                modified_us=created_us,
+            )
+        )
 
 
 def find(work: Work, name: str) -> TrialComponent:

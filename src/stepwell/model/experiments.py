@@ -21,6 +21,16 @@ class Kind(StrEnum):
     CONTEXT = "context"
 
 
+class Status(StrEnum):
+    """A trial component's primary status."""
+
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+
+
 class Author(NamedTuple):
     """Who asks, as far as it shows: in ARNs and in CreatedBy. `key_id` is empty without keys."""
 

@@ -22,7 +22,7 @@ COMPONENT_NAME_PATTERN = "^[a-z0-9](-*[a-z0-9]){0,119}"
 METRIC_NAME = re.compile("[^\n\r\u0085\u2028\u2029]+")
 ARN = re.compile(r"arn:aws[a-z\-]*:sagemaker:([a-z0-9\-]*):([0-9]{12}):([a-z\-]+)/(.+)")
 
-_TRAINING_JOB_SUFFIX = "-aws-training-job"
+TRAINING_JOB_SUFFIX = "-aws-training-job"
 
 
 class Component(NamedTuple):
@@ -60,7 +60,7 @@ def component_of_arn(arn: str) -> str | None:
         return None
     kind, name = match.group(3), fold(match.group(4))
     if kind == "training-job":
-        name += _TRAINING_JOB_SUFFIX
+        name += TRAINING_JOB_SUFFIX
     elif kind != "experiment-trial-component":
         return None
     # Half a surrogate pair could not even be looked up.

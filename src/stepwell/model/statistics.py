@@ -28,6 +28,11 @@ class Moments:
     m2: float
 
 
+def is_exact(moments: Moments) -> bool:
+    """Say whether M2 is within the range in which squares keep their digits."""
+    return _M2_EXACT_MIN < moments.m2 < math.inf
+
+
 def moments_of(values: Float64Array) -> Moments:
     """Compute the moments of one or more finite values. As `bucket_moments`, for one bucket."""
     count = len(values)

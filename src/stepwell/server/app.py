@@ -1,8 +1,9 @@
 """The one composition root: settings into a running application.
 
-uvicorn -> application -> Puts        (puts that arrive at once, without a task)
-                       -> DataPlane   (the two metric operations, bare ASGI)
-                       -> Starlette   (everything else)
+uvicorn -> application -> Puts          (puts that arrive at once, without a task)
+                       -> DataPlane     (the two metric operations, bare ASGI)
+                       -> ControlPlane  (the Experiments API, bare ASGI)
+                       -> Starlette     (everything else)
 """
 
 from __future__ import annotations
@@ -16,18 +17,24 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 
+from stepwell.catalog.database import Database, sqlite_url
 from stepwell.ingest import Ingest
 from stepwell.model.errors import StepwellError
 from stepwell.server.api import ANSWERED, Fallback, routes
 from stepwell.server.asgi import Receive, Reply, RequestIds, Scope, Send
+from stepwell.server.control.plane import ControlPlane
+from stepwell.server.control.service import Control
 from stepwell.server.data_plane import DataPlane
 from stepwell.server.puts import Puts, delivery_on
 from stepwell.server.settings import Settings
 from stepwell.server.telemetry import Telemetry, configure_logging
+from stepwell.store.sqlite.folder import CATALOG_FILE
 from stepwell.store.sqlite.store import EmbeddedStore
 
 #: Threads for reads. They wait for files and run numpy and pcodec, both without the GIL.
 _READ_THREADS = 4
+#: Threads for the control plane. SQLite lets one of them write at a time.
+_CONTROL_THREADS = 4
 
 
 @dataclass
@@ -39,7 +46,10 @@ class Parts:
     ingest: Ingest
     puts: Puts
     data_plane: DataPlane
+    control_plane: ControlPlane
     executor: ThreadPoolExecutor
+    control_executor: ThreadPoolExecutor
+    database: Database
 
 
 class Application:
@@ -49,6 +59,7 @@ class Application:
         """Hold the settings; files are opened when the server starts."""
         self._settings = settings
         self._data_plane: DataPlane | None = None
+        self._control_plane: ControlPlane | None = None
         self._puts: Puts | None = None
         self._telemetry = Telemetry()
         fallback = Fallback(self._telemetry)
@@ -75,6 +86,10 @@ class Application:
         if scope["type"] == "http" and data_plane is not None and data_plane.handles(scope):
             await data_plane(scope, receive, send)
             return
+        control_plane = self._control_plane
+        if scope["type"] == "http" and control_plane is not None and control_plane.handles(scope):
+            await control_plane(scope, receive, send)
+            return
         try:
             await self._starlette(scope, receive, send)
         except Exception:
@@ -95,6 +110,7 @@ class Application:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         parts = self._open()
         self._data_plane, self._puts = parts.data_plane, parts.puts
+        self._control_plane = parts.control_plane
         app.router.routes.extend(routes(parts))
         # What is there now stays: the collector need not look at it again.
         gc.collect()
@@ -104,7 +120,9 @@ class Application:
         finally:
             parts.ingest.close()
             parts.executor.shutdown()
+            parts.control_executor.shutdown()
             parts.store.close()
+            parts.database.close()
 
     def _open(self) -> Parts:
         settings, limits = self._settings, self._settings.limits()
@@ -116,13 +134,28 @@ class Application:
             forget_interval_s=settings.compaction_interval_s,
             on_sync=telemetry.synced,
         )
+        database = Database(sqlite_url(settings.data / CATALOG_FILE))
         executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="read")
+        control_executor = ThreadPoolExecutor(_CONTROL_THREADS, thread_name_prefix="control")
         ingest = Ingest(store, limits, delivery_on(asyncio.get_running_loop()), observer=telemetry)
         telemetry.watch(store.size, ingest)
         request_ids = RequestIds()
         puts = Puts(ingest, limits, telemetry, request_ids)
         data_plane = DataPlane(store, puts, limits, executor, telemetry, request_ids)
-        return Parts(store, telemetry, ingest, puts, data_plane, executor)
+        control_plane = ControlPlane(
+            Control(database, store, limits), limits, control_executor, telemetry, request_ids
+        )
+        return Parts(
+            store,
+            telemetry,
+            ingest,
+            puts,
+            data_plane,
+            control_plane,
+            executor,
+            control_executor,
+            database,
+        )
 
 
 def create_worker_app() -> Application:

@@ -40,6 +40,7 @@ METRICS = {
     "stepwell_sync_seconds": "seconds of a group's write and fsync alone",
     "stepwell_queries_total": "queries answered by BatchGetMetrics",
     "stepwell_get_seconds": "seconds of a BatchGetMetrics, until its answer was handed over",
+    "stepwell_control_seconds": "seconds of an operation of the control plane, by operation",
     "stepwell_waiting_puts": "puts received and not yet answered",
     "stepwell_waiting_bytes": "bytes of puts received and not yet answered",
     "stepwell_store_components": "trial components",
@@ -82,6 +83,7 @@ class Telemetry:
         self._commit_seconds = self._histogram("stepwell_commit_seconds")
         self._sync_seconds = self._histogram("stepwell_sync_seconds")
         self._get_seconds = self._histogram("stepwell_get_seconds")
+        self._control_seconds = self._histogram("stepwell_control_seconds", ["operation"])
         self._waiting_puts = self._gauge("stepwell_waiting_puts")
         self._waiting_bytes = self._gauge("stepwell_waiting_bytes")
 
@@ -129,6 +131,10 @@ class Telemetry:
         self._queries.inc(queries)
         self._get_seconds.observe(seconds)
 
+    def controlled(self, operation: str, seconds: float) -> None:
+        """Note an answered operation of the control plane."""
+        self._control_seconds.labels(operation).observe(seconds)
+
     def watch(self, size: Callable[[], StoreSize], ingest: Ingest) -> None:
         """Say where the gauges are read from when someone asks for the metrics."""
         self._store = _StoreCollector(size)
@@ -155,8 +161,10 @@ class Telemetry:
     def _gauge(self, name: str) -> Gauge:
         return Gauge(name, METRICS[name], registry=self.registry, multiprocess_mode="livesum")
 
-    def _histogram(self, name: str) -> Histogram:
-        return Histogram(name, METRICS[name], buckets=_COMMIT_BUCKETS, registry=self.registry)
+    def _histogram(self, name: str, labels: Sequence[str] = ()) -> Histogram:
+        return Histogram(
+            name, METRICS[name], labels, buckets=_COMMIT_BUCKETS, registry=self.registry
+        )
 
 
 class _StoreCollector(Collector):

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple, Protocol
 from stepwell.model.errors import QueryError, StoreError
 from stepwell.model.names import Component
 from stepwell.model.points import Float64Array, Int64Array, Outcome, Points, Put
+from stepwell.model.summaries import MetricSummary
 
 ColumnName = Literal["steps", "timestamps_us", "values"]
 
@@ -66,6 +67,13 @@ class Series(Protocol):
         """Decode one column piece by piece, in order of arrival. Raises `DamagedSeriesError`."""
 
 
+class NewComponent(NamedTuple):
+    """A component, and when its first put, or its creation, came."""
+
+    component: Component
+    created_us: int
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesInfo:
     """One series of a component: its name and its points so far."""
@@ -101,6 +109,35 @@ class Store(Protocol):
 
         Raises:
             UnknownComponentError: there is no such component.
+        """
+
+    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+        """Summarise every metric of components, by name, as of this instant.
+
+        Costs what the number of metrics and chunks costs, not the points. An unknown component has
+        no metrics. Where one cannot be read, its error stands in its place.
+
+        Raises:
+            StoreUnavailableError: nothing can be read at all.
+        """
+
+    def create(self, component: Component) -> None:
+        """Make a component known without points; nothing happens where it exists. Durable.
+
+        Raises:
+            StoreUnavailableError: it could not be noted.
+        """
+
+    def components_since(self, mark: int) -> tuple[list[NewComponent], int]:
+        """List live components that were made after a mark (0: all), oldest first, some at a time.
+
+        Returns them and the mark to go on from; an empty list means that there are no more.
+        """
+
+    def changed_since(self, mark: int) -> tuple[list[Component], int]:
+        """List components that may have got points after a mark (0: all), and the new mark.
+
+        Every put that was answered before this call is in it.
         """
 
     def has_component(self, component: Component) -> bool:

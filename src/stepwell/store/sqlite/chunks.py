@@ -58,6 +58,15 @@ CREATE TABLE IF NOT EXISTS compacted (
     seq INTEGER NOT NULL
 );
 """
+#: Which components got chunks in which compaction. Folders made before it was there get it when
+#: they are opened; what they hold counts as touched by the first compaction.
+_TOUCHED = """
+CREATE TABLE IF NOT EXISTS touched (
+    component INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS touched_version ON touched (version);
+"""
 
 CHUNK_POINTS_MAX = 65_536
 #: For steps, timestamps and values. A small chunk is soon merged into a larger one: there, looking
@@ -220,7 +229,9 @@ class ChunkFile:
 
     def __init__(self, folder: Folder) -> None:
         """Open the file and make it where it is missing."""
-        self.db = folder.connect(CHUNKS_FILE, schema=SCHEMA)
+        self.db = folder.connect(CHUNKS_FILE, schema=SCHEMA + _TOUCHED)
+        if not self.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'touched'").fetchone():
+            self.db.executescript(f"BEGIN IMMEDIATE; {_TOUCHED} COMMIT;")
 
     def compacted(self) -> dict[int, int]:
         """Say up to which row each slot's hot file is compacted."""
@@ -281,11 +292,32 @@ class ChunkFile:
         )
         return [_chunk(row) for row in rows]
 
+    def summaries_of(self, series: int) -> list[tuple[int, Summary]]:
+        """Read the summaries of a series' chunks, with their first indexes, in order.
+
+        Raises:
+            DamagedSeriesError: they cannot be read.
+        """
+        rows = self._rows(
+            f"SELECT first_index, {_SUMMARY_COLUMNS} FROM chunk WHERE series = ?"
+            " ORDER BY first_index",
+            (series,),
+        )
+        return [(row[0], Summary(*row[1:])) for row in rows]
+
+    def touched_since(self, version: int) -> tuple[list[int], int]:
+        """List components that got chunks after a version, and the newest version."""
+        rows = self.db.execute(
+            "SELECT component, version FROM touched WHERE version > ? ORDER BY version", (version,)
+        ).fetchall()
+        return [row[0] for row in rows], rows[-1][1] if rows else version
+
     def replace(
         self,
         removed: Sequence[tuple[int, int]],
         added: Sequence[Chunk],
         compacted: dict[int, int] | None = None,
+        components: Iterable[int] = (),
     ) -> None:
         """Write chunks in place of others and note how far hot files are compacted. All or nothing.
 
@@ -293,6 +325,7 @@ class ChunkFile:
             removed: (series, first_index) of the chunks that `added` takes in.
             added: the new chunks.
             compacted: slot to the last row that they hold.
+            components: whose points come into chunks.
         """
         with transaction(self.db):
             self.db.executemany("DELETE FROM chunk WHERE series = ? AND first_index = ?", removed)
@@ -308,6 +341,12 @@ class ChunkFile:
                 self.db.executemany(
                     "INSERT OR REPLACE INTO compacted VALUES (?, ?)", compacted.items()
                 )
+            self.db.executemany(
+                "INSERT INTO touched"
+                " VALUES (?, (SELECT coalesce(max(version), 0) FROM touched) + 1)"
+                " ON CONFLICT DO UPDATE SET version = excluded.version",
+                [(component,) for component in components],
+            )
 
     def delete_series(self, series: Iterable[int]) -> None:
         """Delete all chunks of some series."""
@@ -315,6 +354,11 @@ class ChunkFile:
             for each in series:
                 self.db.execute("DELETE FROM chunk WHERE series = ?", (each,))
                 self.db.execute("DELETE FROM series_total WHERE series = ?", (each,))
+
+    def untouch(self, component: int) -> None:
+        """Forget a deleted component."""
+        with transaction(self.db):
+            self.db.execute("DELETE FROM touched WHERE component = ?", (component,))
 
     def give_space_back(self, pages_max: int) -> None:
         """Return free pages to the file system, some at a time."""

@@ -138,10 +138,10 @@ class Compactor:
             count = sum(row.count for row in rows)
             points = unpack_points(row.points for row in rows if row.component_id in live)
             del rows
-            for series, part in _by_series(points):
+            for series, part in by_series(points):
                 self._plan_series(plan, series, part)
             self._hook("write")
-            chunks.replace(plan.removed, plan.added, marks)
+            chunks.replace(plan.removed, plan.added, marks, live)
             self._hook("written")
         self._purge()
         clear_free_slots(self._folder, chunks.compacted())
@@ -256,6 +256,7 @@ class Compactor:
         for component_id in registry.unpurged():
             self._hook("purge")
             chunks.delete_series(registry.series_of(component_id).values())
+            chunks.untouch(component_id)
             registry.purge(component_id)
         chunks.give_space_back(_VACUUM_PAGES)
 
@@ -291,7 +292,7 @@ def _merge_count(tail_counts: list[int], new_count: int) -> int:
         merged, count = merged + run, count + run_count
 
 
-def _by_series(points: PointArray) -> Iterator[tuple[int, Points]]:
+def by_series(points: PointArray) -> Iterator[tuple[int, Points]]:
     """Split hot points by series, each in order of arrival."""
     if not len(points):
         return

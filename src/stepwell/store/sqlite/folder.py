@@ -23,6 +23,8 @@ FORMAT_VERSION = 1
 FORMAT_FILE = "FORMAT"
 REGISTRY_FILE = "registry.db"
 CHUNKS_FILE = "chunks.db"
+#: Not the store's: the catalog's, which lives in the same folder.
+CATALOG_FILE = "catalog.db"
 SERVER_LOCK = "server.lock"
 COMPACTION_LOCK = "compaction.lock"
 CLAIMS_LOCK = "claims.lock"

@@ -220,11 +220,7 @@ class HotReader:
 
     def rows_of(self, component_id: int) -> list[HotRow]:
         """Read a component's rows, without those that were compacted meanwhile."""
-        for seq, component in self._db.execute(
-            "SELECT seq, component FROM hot WHERE seq > ? ORDER BY seq", (self._seen_seq,)
-        ):
-            self._seqs.setdefault(component, []).append(seq)
-            self._seen_seq = seq
+        self._look()
         seqs = self._seqs.get(component_id, ())
         rows: list[HotRow] = []
         for first in range(0, len(seqs), _SEQS_AT_ONCE):
@@ -236,6 +232,19 @@ class HotReader:
             )
             rows += [HotRow(*row) for row in found]
         return rows
+
+    def components(self) -> list[int]:
+        """List the components of rows that are not known to be compacted."""
+        self._look()
+        return list(self._seqs)
+
+    def _look(self) -> None:
+        """Note whose the rows are that came since the last look."""
+        for seq, component in self._db.execute(
+            "SELECT seq, component FROM hot WHERE seq > ? ORDER BY seq", (self._seen_seq,)
+        ):
+            self._seqs.setdefault(component, []).append(seq)
+            self._seen_seq = seq
 
     def note_compacted(self, seq: int) -> None:
         """Forget where the rows up to `seq` are: chunks have them."""

@@ -23,8 +23,10 @@ from stepwell.model.errors import (
 )
 from stepwell.model.names import Component
 from stepwell.model.points import NO_STEP, Float64Array, Int64Array, Points
+from stepwell.model.summaries import MetricSummary
 from stepwell.store.protocol import (
     ColumnName,
+    NewComponent,
     Series,
     SeriesInfo,
     SeriesKey,
@@ -48,6 +50,7 @@ from stepwell.store.sqlite.hot import (
     unpack_points,
 )
 from stepwell.store.sqlite.registry import Registry
+from stepwell.store.sqlite.summarising import summarise_component
 
 _EMPTY = np.empty(0, POINT)
 #: Chunks decoded into one piece of a column, 2 MiB of it: fewer hand-overs between threads.
@@ -206,6 +209,36 @@ class Snapshots:
             ]
         # A name can be registered by a put that then failed.
         return [info for info in infos if info.count]
+
+    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+        """Summarise components as of one instant. See `protocol.Store.summaries`."""
+        numbers = [self._registry.component_id(component) for component in components]
+        series = [{} if each is None else self._registry.series_of(each) for each in numbers]
+        hot = self._hot_rows({each for each in numbers if each is not None})
+        with transaction(self._chunks.db, write=False):
+            compacted = self._compacted()
+            return [
+                []
+                if number is None
+                else summarise_component(
+                    component, names, self._chunks, _not_compacted(hot[number], compacted)
+                )
+                for component, number, names in zip(components, numbers, series, strict=True)
+            ]
+
+    def components_since(self, mark: int) -> tuple[list[NewComponent], int]:
+        """List components registered after a mark. See `protocol.Store.components_since`."""
+        return self._registry.components_after(mark)
+
+    def changed_since(self, mark: int) -> tuple[list[Component], int]:
+        """List components that got points after a mark. See `protocol.Store.changed_since`."""
+        hot: set[int] = set()
+        for reader in self._hot_readers().values():
+            hot.update(reader.components())
+        with transaction(self._chunks.db, write=False):
+            self._compacted()
+            touched, newest = self._chunks.touched_since(mark)
+        return self._registry.names_of(hot.union(touched)), newest
 
     def has_component(self, component: Component) -> bool:
         """Say whether there is such a component."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from stepwell.model.names import Component
+from stepwell.store.protocol import NewComponent
 from stepwell.store.sqlite.folder import REGISTRY_FILE, Folder, transaction
 
 SCHEMA = """
@@ -45,6 +46,7 @@ _CACHED_SERIES_MAX = 200_000
 _DELETIONS_KEPT_US = 600_000_000
 #: Below SQLite's bound on the variables of one statement.
 _VARIABLES_MAX = 30_000
+_COMPONENTS_AT_ONCE = 10_000
 
 
 class SeriesRow(NamedTuple):
@@ -96,6 +98,32 @@ class Registry:
             rows = self.db.execute(f"SELECT id FROM component WHERE id IN ({marks})", part)
             live.update(row[0] for row in rows)
         return live
+
+    def components_after(self, number: int) -> tuple[list[NewComponent], int]:
+        """List live components by number, some after one, and the last one's number."""
+        rows = self.db.execute(
+            "SELECT id, account, name, created_us FROM component WHERE id > ? ORDER BY id LIMIT ?",
+            (number, _COMPONENTS_AT_ONCE),
+        ).fetchall()
+        found = [NewComponent(Component(row[1], row[2]), row[3]) for row in rows]
+        return found, rows[-1][0] if rows else number
+
+    def names_of(self, component_ids: Iterable[int]) -> list[Component]:
+        """Name components by number; those that were deleted have none."""
+        wanted = list(component_ids)
+        names: list[Component] = []
+        for first in range(0, len(wanted), _VARIABLES_MAX):
+            part = wanted[first : first + _VARIABLES_MAX]
+            marks = ",".join("?" * len(part))
+            rows = self.db.execute(
+                f"SELECT account, name FROM component WHERE id IN ({marks})", part
+            )
+            names += [Component(*row) for row in rows]
+        return names
+
+    def create(self, component: Component, now_us: int) -> None:
+        """Register a component without series; nothing happens where it is there."""
+        self.register([_Registration(component, Known(None, {}), (), now_us)], None)
 
     def describe_series(self, series_id: int) -> SeriesRow | None:
         """Say whose a series is; None for one that is not registered or whose component is gone."""

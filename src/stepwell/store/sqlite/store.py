@@ -5,6 +5,7 @@ Thread safety: one lock around everything that writes; a pool of connections for
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import sqlite3
@@ -24,7 +25,15 @@ from stepwell.model.errors import (
 from stepwell.model.limits import Limits
 from stepwell.model.names import Component
 from stepwell.model.points import Outcome, Put
-from stepwell.store.protocol import Series, SeriesInfo, SeriesKey, StepRange, TimeRange
+from stepwell.model.summaries import MetricSummary
+from stepwell.store.protocol import (
+    NewComponent,
+    Series,
+    SeriesInfo,
+    SeriesKey,
+    StepRange,
+    TimeRange,
+)
 from stepwell.store.sqlite.appending import Appender
 from stepwell.store.sqlite.chunks import is_damage
 from stepwell.store.sqlite.folder import Folder
@@ -120,14 +129,30 @@ class EmbeddedStore:
         with self._snapshots() as snapshots:
             return snapshots.has_component(component)
 
+    def create(self, component: Component) -> None:
+        """Make a component known. See `protocol.Store.create`."""
+        with unavailable_on_error(), contextlib.closing(Registry(self._folder)) as registry:
+            registry.create(component, self._now_ns() // 1000)
+
+    def components_since(self, mark: int) -> tuple[list[NewComponent], int]:
+        """List new components. See `protocol.Store.components_since`."""
+        with self._snapshots() as snapshots:
+            return snapshots.components_since(mark)
+
+    def changed_since(self, mark: int) -> tuple[list[Component], int]:
+        """List components that got points. See `protocol.Store.changed_since`."""
+        with self._snapshots() as snapshots:
+            return snapshots.changed_since(mark)
+
+    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+        """Summarise components. See `protocol.Store.summaries`."""
+        with self._snapshots() as snapshots:
+            return snapshots.summaries(components)
+
     def delete(self, component: Component) -> None:
         """Delete a component's points. See `protocol.Store.delete`."""
-        with unavailable_on_error():
-            registry = Registry(self._folder)
-            try:
-                is_deleted = registry.delete(component, self._now_ns() // 1000)
-            finally:
-                registry.close()
+        with unavailable_on_error(), contextlib.closing(Registry(self._folder)) as registry:
+            is_deleted = registry.delete(component, self._now_ns() // 1000)
         if not is_deleted:
             raise unknown(component)
 
