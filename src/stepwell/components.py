@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stepwell.catalog import components, progress
+from stepwell.catalog import components, progress, summaries
 from stepwell.catalog.components import Maps
 from stepwell.catalog.database import Database
 from stepwell.catalog.entities import Work
@@ -23,6 +23,8 @@ from stepwell.model.summaries import MetricSummary
 from stepwell.store.protocol import Store
 
 _PROGRESS = "components"
+_SUMMARIES = "summaries"
+_COMPONENTS_AT_ONCE = 500
 
 
 class Components:
@@ -34,6 +36,8 @@ class Components:
         self._database = database
         #: Up to where the catalog is known to have followed. A smaller mark only costs a look.
         self._mark = 0
+        #: What this process has refreshed of components whose points are hot, and at which stamp.
+        self._refreshed: dict[Component, int] = {}
 
     def follow(self) -> None:
         """Make the components of answered puts known to the catalog. Cheap where there are none.
@@ -76,6 +80,27 @@ class Components:
         with contextlib.suppress(UnknownComponentError):
             self._store.delete(_identity(work, found.name))
         return found
+
+    def refresh_summaries(self) -> None:
+        """Bring the catalog's table of summaries up to now, for a search that compares metrics.
+
+        Raises:
+            StoreUnavailableError: store or catalog are away.
+        """
+        self.follow()
+        with self._database.write() as connection:
+            mark = progress.mark(connection, _SUMMARIES)
+            changed, new_mark = self._store.changed_since(mark)
+            # Hot components come every time: those that got nothing since are passed over.
+            new = [each for each in changed if self._refreshed.get(each.component) != each.stamp]
+            for first in range(0, len(new), _COMPONENTS_AT_ONCE):
+                some = [each.component for each in new[first : first + _COMPONENTS_AT_ONCE]]
+                for component, found in zip(some, self._store.summaries(some), strict=True):
+                    if isinstance(found, list):
+                        summaries.replace(connection, component, found)
+            if new_mark != mark:
+                progress.note(connection, _SUMMARIES, new_mark)
+        self._refreshed = {each.component: each.stamp for each in changed}
 
     def summaries(self, account: str, names: Sequence[str]) -> list[list[MetricSummary]]:
         """Summarise every metric of some components, as of now.

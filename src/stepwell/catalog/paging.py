@@ -1,7 +1,7 @@
 """Pages of a list, by keyset: no row twice and none left out while others come and go.
 
 A page goes on after the last row's place: the value that the list is sorted by, then the row's
-number. Rows without that value come last, in either direction.
+number.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ Sortable = str | int | float | None
 
 
 class Place(NamedTuple):
-    """Where a page ended: its last row's sort value and number."""
+    """Where a page ended: its last row's sort value and number.
+
+    `phase` counts the parts of a list that is sorted in several (see `search.properties.Phase`).
+    """
 
     value: Sortable
     id: int
+    phase: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +49,20 @@ def fetch_page(
     by: sa.ColumnElement[Any],
     number: sa.ColumnElement[int],
     paging: Paging,
-    *,
-    is_nullable: bool = False,
 ) -> Page:
     """Fetch a page of a query.
 
     Args:
         connection: the transaction.
         query: selects the rows, filtered but not sorted.
-        by: what to sort by.
+        by: what to sort by; every row has it.
         number: the row's number, which breaks ties.
         paging: which page.
-        is_nullable: rows may have no value to sort by.
     """
     place = (by.label("_by"), number.label("_number"))
     query = query.add_columns(*place).limit(paging.limit + 1)
     if paging.after is not None:
-        query = query.where(_beyond(by, number, paging, is_nullable=is_nullable))
-    if is_nullable:
-        # Not NULLS LAST: not every database has it, and an index could not serve it.
-        query = query.order_by(sa.case((by.is_(None), 1), else_=0))
+        query = query.where(_beyond(by, number, paging.after, paging))
     if paging.is_descending:
         query = query.order_by(by.desc(), number.desc())
     else:
@@ -77,17 +75,12 @@ def fetch_page(
 
 
 def _beyond(
-    by: sa.ColumnElement[Any], number: sa.ColumnElement[int], paging: Paging, *, is_nullable: bool
+    by: sa.ColumnElement[Any], number: sa.ColumnElement[int], after: Place, paging: Paging
 ) -> sa.ColumnElement[bool]:
-    after = paging.after
-    assert after is not None  # noqa: S101 - for the type checker
-    beyond_number = number < after.id if paging.is_descending else number > after.id
-    if after.value is None:
-        return sa.and_(by.is_(None), beyond_number)
+    tie = sa.and_(
+        by == after.value, number < after.id if paging.is_descending else number > after.id
+    )
     beyond = by < after.value if paging.is_descending else by > after.value
-    beyond = sa.or_(beyond, sa.and_(by == after.value, beyond_number))
-    if not is_nullable:
-        # Says the same once more, in the form that lets an index begin at the right place.
-        bound = by <= after.value if paging.is_descending else by >= after.value
-        return sa.and_(bound, beyond)
-    return sa.or_(beyond, by.is_(None))
+    # Says the same once more, in the form that lets an index begin at the right place.
+    bound = by <= after.value if paging.is_descending else by >= after.value
+    return sa.and_(bound, sa.or_(beyond, tie))

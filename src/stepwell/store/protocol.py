@@ -74,6 +74,13 @@ class NewComponent(NamedTuple):
     created_us: int
 
 
+class Change(NamedTuple):
+    """A component that may have changed. While its stamp is the same, it has not."""
+
+    component: Component
+    stamp: int
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesInfo:
     """One series of a component: its name and its points so far."""
@@ -134,7 +141,7 @@ class Store(Protocol):
         Returns them and the mark to go on from; an empty list means that there are no more.
         """
 
-    def changed_since(self, mark: int) -> tuple[list[Component], int]:
+    def changed_since(self, mark: int) -> tuple[list[Change], int]:
         """List components that may have got points after a mark (0: all), and the new mark.
 
         Every put that was answered before this call is in it.

@@ -16,7 +16,7 @@ from stepwell.server.control.documents import (
     component_head,
     component_source,
 )
-from stepwell.server.control.listing import listing_of, next_token
+from stepwell.server.control.listing import listing_of, token_of
 from stepwell.server.control.service import Control, Handler
 from stepwell.server.control.tags import tags_of
 
@@ -83,7 +83,7 @@ def _list(control: Control, author: Author, members: _Members) -> _Members:
             }
             for each in found.entities
         ],
-        "NextToken": next_token(control, author, "ListTrialComponents", members, found.end),
+        "NextToken": token_of(control, author, "ListTrialComponents", members, found.end),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from stepwell.catalog import experiments, trials
 from stepwell.model.experiments import Author, Kind
 from stepwell.server.control.documents import experiment_document, stamp_members, trial_document
-from stepwell.server.control.listing import listing_of, next_token
+from stepwell.server.control.listing import listing_of, token_of
 from stepwell.server.control.service import Control, Handler
 from stepwell.server.control.tags import tags_of
 
@@ -59,7 +59,7 @@ def _list_experiments(control: Control, author: Author, members: _Members) -> _M
             }
             for each in found.entities
         ],
-        "NextToken": next_token(control, author, "ListExperiments", members, found.end),
+        "NextToken": token_of(control, author, "ListExperiments", members, found.end),
     }
 
 
@@ -114,7 +114,7 @@ def _list_trials(control: Control, author: Author, members: _Members) -> _Member
             }
             for each in found.entities
         ],
-        "NextToken": next_token(control, author, "ListTrials", members, found.end),
+        "NextToken": token_of(control, author, "ListTrials", members, found.end),
     }
 
 

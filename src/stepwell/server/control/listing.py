@@ -30,14 +30,11 @@ def listing_of(
     Raises:
         ValidationError: its token is of another listing.
     """
-    token = members.get("NextToken")
-    scope = _scope(author, operation, members)
-    after = control.tokens.decode(token, scope) if token else None
     return Listing(
         sort_by=sort_columns[members.get("SortBy", default)],
         paging=Paging(
             limit=members.get("MaxResults", PAGE_ROWS),
-            after=after,
+            after=place_of(control, author, operation, members),
             is_descending=members.get("SortOrder", "Descending") == "Descending",
         ),
         created_after_us=members.get("CreatedAfter"),
@@ -45,7 +42,19 @@ def listing_of(
     )
 
 
-def next_token(
+def place_of(
+    control: Control, author: Author, operation: str, members: Mapping[str, Any]
+) -> Place | None:
+    """Read where a request's token says to go on.
+
+    Raises:
+        ValidationError: it is of another listing.
+    """
+    token = members.get("NextToken")
+    return control.tokens.decode(token, _scope(author, operation, members)) if token else None
+
+
+def token_of(
     control: Control,
     author: Author,
     operation: str,

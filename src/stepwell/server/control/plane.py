@@ -26,7 +26,7 @@ from stepwell.server.asgi import (
     header,
     send_answer,
 )
-from stepwell.server.control import components, experiments, tags
+from stepwell.server.control import components, experiments, search, tags
 from stepwell.server.control.service import Control, Handler
 from stepwell.server.telemetry import Telemetry
 from stepwell.wire.control import decode_control, encode_document
@@ -39,6 +39,7 @@ _TARGET = b"x-amz-target"
 HANDLERS: dict[str, Handler] = {
     **experiments.HANDLERS,
     **components.HANDLERS,
+    **search.HANDLERS,
     **tags.HANDLERS,
 }
 

@@ -233,10 +233,10 @@ class HotReader:
             rows += [HotRow(*row) for row in found]
         return rows
 
-    def components(self) -> list[int]:
-        """List the components of rows that are not known to be compacted."""
+    def last_rows(self) -> dict[int, int]:
+        """Give each component's last row, of the rows that are not known to be compacted."""
         self._look()
-        return list(self._seqs)
+        return {component: seqs[-1] for component, seqs in self._seqs.items()}
 
     def _look(self) -> None:
         """Note whose the rows are that came since the last look."""

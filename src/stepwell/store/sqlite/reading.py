@@ -25,6 +25,7 @@ from stepwell.model.names import Component
 from stepwell.model.points import NO_STEP, Float64Array, Int64Array, Points
 from stepwell.model.summaries import MetricSummary
 from stepwell.store.protocol import (
+    Change,
     ColumnName,
     NewComponent,
     Series,
@@ -230,15 +231,20 @@ class Snapshots:
         """List components registered after a mark. See `protocol.Store.components_since`."""
         return self._registry.components_after(mark)
 
-    def changed_since(self, mark: int) -> tuple[list[Component], int]:
+    def changed_since(self, mark: int) -> tuple[list[Change], int]:
         """List components that got points after a mark. See `protocol.Store.changed_since`."""
-        hot: set[int] = set()
+        stamps: dict[int, int] = {}
         for reader in self._hot_readers().values():
-            hot.update(reader.components())
+            for component, seq in reader.last_rows().items():
+                # Numbers of rows only grow, so the sum over the files tells any new row.
+                stamps[component] = stamps.get(component, 0) + seq
         with transaction(self._chunks.db, write=False):
             self._compacted()
             touched, newest = self._chunks.touched_since(mark)
-        return self._registry.names_of(hot.union(touched)), newest
+        # Negative: no sum of rows. What came into chunks is looked at once for each version.
+        stamps |= dict.fromkeys(touched, -newest)
+        names = self._registry.names_of(stamps)
+        return [Change(component, stamps[number]) for number, component in names.items()], newest
 
     def has_component(self, component: Component) -> bool:
         """Say whether there is such a component."""

@@ -108,17 +108,17 @@ class Registry:
         found = [NewComponent(Component(row[1], row[2]), row[3]) for row in rows]
         return found, rows[-1][0] if rows else number
 
-    def names_of(self, component_ids: Iterable[int]) -> list[Component]:
+    def names_of(self, component_ids: Iterable[int]) -> dict[int, Component]:
         """Name components by number; those that were deleted have none."""
         wanted = list(component_ids)
-        names: list[Component] = []
+        names: dict[int, Component] = {}
         for first in range(0, len(wanted), _VARIABLES_MAX):
             part = wanted[first : first + _VARIABLES_MAX]
             marks = ",".join("?" * len(part))
             rows = self.db.execute(
-                f"SELECT account, name FROM component WHERE id IN ({marks})", part
+                f"SELECT id, account, name FROM component WHERE id IN ({marks})", part
             )
-            names += [Component(*row) for row in rows]
+            names |= {row[0]: Component(row[1], row[2]) for row in rows}
         return names
 
     def create(self, component: Component, now_us: int) -> None:

@@ -27,6 +27,7 @@ from stepwell.model.names import Component
 from stepwell.model.points import Outcome, Put
 from stepwell.model.summaries import MetricSummary
 from stepwell.store.protocol import (
+    Change,
     NewComponent,
     Series,
     SeriesInfo,
@@ -139,7 +140,7 @@ class EmbeddedStore:
         with self._snapshots() as snapshots:
             return snapshots.components_since(mark)
 
-    def changed_since(self, mark: int) -> tuple[list[Component], int]:
+    def changed_since(self, mark: int) -> tuple[list[Change], int]:
         """List components that got points. See `protocol.Store.changed_since`."""
         with self._snapshots() as snapshots:
             return snapshots.changed_since(mark)

@@ -1,0 +1,1 @@
+"""Search: expressions over properties of experiments, trials and components, run as SQL."""

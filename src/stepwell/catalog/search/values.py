@@ -1,0 +1,139 @@
+"""Comparisons of a column with a value that came as text: as text, as a number, as a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+import sqlalchemy as sa
+
+from stepwell.catalog.search.expressions import ORDERED, Filter, Operator
+from stepwell.model.errors import ConstraintError
+from stepwell.model.names import fold
+
+
+def compare_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
+    """Compare a text. Contains looks past case, as all databases can; the others do not.
+
+    Raises:
+        ConstraintError: the operator asks for an order.
+    """
+    value = asked.value or ""
+    match asked.operator:
+        case Operator.EQUALS:
+            return column == value
+        case Operator.NOT_EQUALS:
+            return column != value
+        case Operator.CONTAINS:
+            return column.icontains(value, autoescape=True)
+        case Operator.IN:
+            return column.in_(split(value))
+    msg = f"Operator {asked.operator} is not supported for the text property {asked.name}"
+    raise ConstraintError(msg)
+
+
+def compare_name(key: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
+    """Compare an entity's name, without regard to case.
+
+    Raises:
+        ConstraintError: the operator asks for an order.
+    """
+    folded = None if asked.value is None else fold(asked.value)
+    return compare_text(key, Filter(asked.name, asked.operator, folded))
+
+
+def compare_number(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
+    """Compare a number.
+
+    Raises:
+        ConstraintError: the value is no number, or the operator is one of texts.
+    """
+    if asked.operator is Operator.IN:
+        return column.in_([_number(asked.name, each) for each in split(asked.value or "")])
+    return _compare(column, asked, _number(asked.name, asked.value or ""))
+
+
+def compare_time(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
+    """Compare a time: ISO 8601 (UTC where it names no zone), or seconds since the epoch.
+
+    Raises:
+        ConstraintError: the value is no time, or the operator is one of texts.
+    """
+    if asked.operator is Operator.IN:
+        return column.in_([_time_us(asked.name, each) for each in split(asked.value or "")])
+    return _compare(column, asked, _time_us(asked.name, asked.value or ""))
+
+
+def compare_either(
+    number: sa.ColumnElement[Any], text: sa.ColumnElement[Any], asked: Filter
+) -> sa.ColumnElement[bool]:
+    """Compare what is a number in one component and a text in another.
+
+    Raises:
+        ConstraintError: an order is asked for and the value is no number.
+    """
+    if asked.operator in ORDERED:
+        return compare_number(number, asked)
+    if asked.operator is Operator.CONTAINS:
+        return compare_text(text, asked)
+    wanted = split(asked.value or "") if asked.operator is Operator.IN else [asked.value or ""]
+    numbers = [each for each in map(_parse_number, wanted) if each is not None]
+    is_one = sa.or_(text.in_(wanted), number.in_(numbers)) if numbers else text.in_(wanted)
+    if asked.operator is Operator.NOT_EQUALS:
+        # Of the two columns one is NULL, and NULL is not unequal to anything.
+        return sa.not_(sa.func.coalesce(is_one, sa.false()))
+    return is_one
+
+
+def split(value: str) -> list[str]:
+    """Give the values of an In: separated by commas, without the blanks around them."""
+    return [part for each in value.split(",") if (part := each.strip())]
+
+
+def _compare(column: sa.ColumnElement[Any], asked: Filter, value: float) -> sa.ColumnElement[bool]:
+    match asked.operator:
+        case Operator.EQUALS:
+            return column == value
+        case Operator.NOT_EQUALS:
+            return column != value
+        case Operator.GREATER:
+            return column > value
+        case Operator.GREATER_OR_EQUAL:
+            return column >= value
+        case Operator.LESS:
+            return column < value
+        case Operator.LESS_OR_EQUAL:
+            return column <= value
+    msg = f"Operator {asked.operator} is not supported for the property {asked.name}"
+    raise ConstraintError(msg)
+
+
+def _parse_number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(number) or "_" in text else number
+
+
+def _number(name: str, text: str) -> float:
+    number = _parse_number(text)
+    if number is None:
+        msg = f"The value {text[:100]!r} of property {name} is not a number"
+        raise ConstraintError(msg)
+    return number
+
+
+def _time_us(name: str, text: str) -> int:
+    seconds = _parse_number(text)
+    try:
+        if seconds is not None:
+            return round(seconds * 1e6)
+        time = dt.datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=dt.UTC)
+        return (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+    except (ValueError, OverflowError) as error:
+        msg = f"The value {text[:100]!r} of property {name} is not a time in ISO 8601"
+        raise ConstraintError(msg) from error
