@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from stepwell import __version__
-from stepwell.cli import backup, check, compact, info, serve
+from stepwell.cli import backup, check, compact, info, keys, serve
 from stepwell.model.errors import StepwellError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("check")(check.check)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("info")(info.info)
+app.add_typer(keys.app)
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 - typer's way

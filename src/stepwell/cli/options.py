@@ -19,6 +19,16 @@ Data = Annotated[
 ]
 
 
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="STEPWELL_KEY_FILE",
+        help="The file of the key that encrypts secrets. Default: stepwell/key-encryption.key in"
+        " the user's configuration directory. STEPWELL_KEY_ENCRYPTION_KEY wins over both.",
+    ),
+]
+
+
 def data_folder(data: Path | None) -> Path:
     """Give the folder that was named, or the default one."""
     return default_data_folder() if data is None else data

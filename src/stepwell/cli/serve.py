@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,10 +14,11 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 
 from stepwell import __version__
-from stepwell.cli.options import Data, data_folder
+from stepwell.cli.options import Data, KeyFile, data_folder
 from stepwell.model.limits import Profile, parse_limit
 from stepwell.server import run
-from stepwell.server.settings import Settings
+from stepwell.server.access import is_loopback
+from stepwell.server.settings import Auth, Settings
 
 _LIMIT_PREFIX = "STEPWELL_LIMIT_"
 _LIMIT_HINT = f"--limit / {_LIMIT_PREFIX}*"
@@ -65,6 +67,40 @@ def serve(  # noqa: PLR0913 - one parameter an option
             help="Change a single limit; may be repeated. Also STEPWELL_LIMIT_<NAME>.",
         ),
     ] = None,
+    auth: Annotated[
+        Auth | None,
+        typer.Option(
+            envvar="STEPWELL_AUTH",
+            help="Whether requests must be signed. Default: keys, but off on loopback as long as"
+            " there is no key.",
+        ),
+    ] = None,
+    insecure: Annotated[  # noqa: FBT002 - typer's way
+        bool,
+        typer.Option(
+            "--insecure",
+            envvar="STEPWELL_INSECURE",
+            help="Listen beyond this machine although everyone may do everything.",
+        ),
+    ] = False,
+    key_file: KeyFile = None,
+    clock_skew: Annotated[
+        float,
+        typer.Option(
+            envvar="STEPWELL_CLOCK_SKEW",
+            min=0,
+            metavar="SECONDS",
+            help="How far a client's clock may differ.",
+        ),
+    ] = 300.0,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(envvar="STEPWELL_TLS_CERT", help="Serve https with this certificate (PEM)."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(envvar="STEPWELL_TLS_KEY", help="The certificate's private key (PEM)."),
+    ] = None,
     log_level: Annotated[
         str,
         typer.Option(envvar="STEPWELL_LOG_LEVEL", help="The least level that is logged."),
@@ -79,12 +115,29 @@ def serve(  # noqa: PLR0913 - one parameter an option
         profile=limits,
         limit_changes=_limit_changes(os.environ, limit or ()),
         log_level=_level(log_level),
+        auth=auth,
+        is_insecure=insecure,
+        key_file=key_file,
+        clock_skew_s=clock_skew,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
     )
     try:
         settings.limits()
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=_LIMIT_HINT) from error
-    run.run(settings, lambda address: _announce(settings, address))
+    if (tls_cert is None) != (tls_key is None):
+        msg = "--tls-cert and --tls-key go together"
+        raise typer.BadParameter(msg, param_hint="--tls-cert")
+    run.run(settings, _announce)
+
+
+def _access(settings: Settings) -> str:
+    if settings.auth is Auth.KEYS:
+        return "requests must be signed by an access key (`stepwell keys create` makes one)"
+    if is_loopback(settings.host):
+        return "no keys: everyone on this machine may do everything"
+    return "[bold red]no keys: everyone who reaches it may do everything[/]"
 
 
 def _limit_changes(environ: Mapping[str, str], options: Iterable[str]) -> dict[str, int | None]:
@@ -120,6 +173,7 @@ def _announce(settings: Settings, address: str) -> None:
             f"[bold]Stepwell {__version__}[/bold] listens on [bold cyan]{escape(address)}[/]\n"
             f"data in [cyan]{escape(str(settings.data))}[/], limits: {settings.profile.value},"
             f" workers: {settings.workers}\n"
+            f"{_access(settings)}\n"
             "stop with Ctrl-C; /healthz, /readyz and /metrics tell how it is",
             border_style="cyan",
         )

@@ -12,6 +12,17 @@ StepwellError
 │   ├── ConstraintError          the request is well formed, but what there is forbids it
 │   ├── LimitExceededError       a limit of the profile on entities is reached
 │   └── ThrottledError           too much is waiting already; try again
+├── AuthenticationError          we do not know whose the request is, or that one may not do it
+│   ├── MissingAuthenticationError   it is not signed
+│   ├── IncompleteSignatureError     its signature is malformed
+│   ├── SignatureError               its signature does not match
+│   ├── RequestExpiredError          it was presigned for a time that is over
+│   ├── RequestSkewedError           it was signed at another time than now
+│   ├── UnrecognizedClientError      no such access key
+│   └── AccessDeniedError            the key's role does not cover the operation
+├── UnknownKeyError              no access key of that id
+├── UnsafeError                  a server that everyone could use
+├── KeyEncryptionError           the key-encryption key is missing, unsafe or not the right one
 ├── QueryError                   one query of many cannot be answered as asked
 │   └── UnknownComponentError    no such trial component
 └── StoreError
@@ -83,6 +94,50 @@ class LimitExceededError(RequestError):
 
 class ThrottledError(RequestError):
     """Too many bytes or puts are waiting to be committed. Nothing was stored."""
+
+
+class AuthenticationError(StepwellError):
+    """We do not know whose the request is, or that one may not do what it asks."""
+
+
+class MissingAuthenticationError(AuthenticationError):
+    """The request is not signed."""
+
+
+class IncompleteSignatureError(AuthenticationError):
+    """The signature is malformed, or does not sign what it must."""
+
+
+class SignatureError(AuthenticationError):
+    """The signature does not match the request."""
+
+
+class RequestExpiredError(AuthenticationError):
+    """The request was presigned for a time that is over."""
+
+
+class RequestSkewedError(AuthenticationError):
+    """The request was signed at another time than now."""
+
+
+class UnrecognizedClientError(AuthenticationError):
+    """There is no such access key, or it does not work any more."""
+
+
+class AccessDeniedError(AuthenticationError):
+    """The access key's role does not cover the operation."""
+
+
+class UnknownKeyError(StepwellError):
+    """There is no access key of that id."""
+
+
+class UnsafeError(StepwellError):
+    """The server was told to listen where others could use it without a key."""
+
+
+class KeyEncryptionError(StepwellError):
+    """The key-encryption key is missing, unsafe, or not the right one."""
 
 
 class QueryError(StepwellError):

@@ -23,7 +23,6 @@ from starlette.routing import Route
 from stepwell import __version__
 from stepwell.model.errors import StepwellError, UnknownOperationError, ValidationError
 from stepwell.model.names import (
-    DEFAULT_ACCOUNT,
     Component,
     fold,
     is_component_name,
@@ -38,6 +37,7 @@ from stepwell.server.asgi import (
     error_answer,
     send_part,
 )
+from stepwell.server.auth import allow
 from stepwell.server.telemetry import Telemetry
 from stepwell.store.protocol import ColumnName, Series, SeriesKey
 
@@ -75,13 +75,16 @@ def routes(parts: Parts) -> list[Route]:
             return PlainTextResponse(f"not ready: {error}\n", 503)
         return PlainTextResponse("ready\n")
 
-    async def metrics(_request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        allow(parts.authenticator.identify(request.scope, b""), "GetServerMetrics")
         parts.telemetry.sample()
         text = await run_in_threadpool(parts.telemetry.render)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def points(request: Request) -> Response:
-        key = _series_key(request)
+        identity = parts.authenticator.identify(request.scope, b"")
+        allow(identity, "GetPoints")
+        key = _series_key(request, identity.account)
         loop = asyncio.get_running_loop()
         (series,) = await loop.run_in_executor(parts.executor, parts.store.read, [key])
         if isinstance(series, StepwellError):
@@ -172,7 +175,7 @@ def _pieces(series: Series) -> Iterator[memoryview]:
             yield np.ascontiguousarray(piece).data.cast("B")
 
 
-def _series_key(request: Request) -> SeriesKey:
+def _series_key(request: Request, account: str) -> SeriesKey:
     name = fold(request.query_params.get("component", ""))
     metric = request.query_params.get("metric", "")
     problems = []
@@ -182,4 +185,4 @@ def _series_key(request: Request) -> SeriesKey:
         problems.append("Value at 'metric' must be a metric's name of 1 to 255 characters")
     if problems:
         raise ValidationError(problems)
-    return SeriesKey(Component(DEFAULT_ACCOUNT, name), metric)
+    return SeriesKey(Component(account, name), metric)

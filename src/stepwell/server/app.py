@@ -17,18 +17,20 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 
-from stepwell.catalog.database import Database, sqlite_url
+from stepwell.catalog.database import Database
 from stepwell.ingest import Ingest
 from stepwell.model.errors import StepwellError
+from stepwell.server.access import authenticator, catalog_url
 from stepwell.server.api import ANSWERED, Fallback, routes
-from stepwell.server.asgi import Receive, Reply, RequestIds, Scope, Send
+from stepwell.server.asgi import Receive, Reply, Scope, Send
+from stepwell.server.auth import Authenticator
 from stepwell.server.control.plane import ControlPlane
 from stepwell.server.control.service import Control
 from stepwell.server.data_plane import DataPlane
+from stepwell.server.edge import Edge
 from stepwell.server.puts import Puts, delivery_on
 from stepwell.server.settings import Settings
 from stepwell.server.telemetry import Telemetry, configure_logging
-from stepwell.store.sqlite.folder import CATALOG_FILE
 from stepwell.store.sqlite.store import EmbeddedStore
 
 #: Threads for reads. They wait for files and run numpy and pcodec, both without the GIL.
@@ -50,6 +52,7 @@ class Parts:
     executor: ThreadPoolExecutor
     control_executor: ThreadPoolExecutor
     database: Database
+    authenticator: Authenticator
 
 
 class Application:
@@ -134,17 +137,17 @@ class Application:
             forget_interval_s=settings.compaction_interval_s,
             on_sync=telemetry.synced,
         )
-        database = Database(sqlite_url(settings.data / CATALOG_FILE))
+        database = Database(catalog_url(settings))
+        authentication = authenticator(settings, database)
         executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="read")
         control_executor = ThreadPoolExecutor(_CONTROL_THREADS, thread_name_prefix="control")
         ingest = Ingest(store, limits, delivery_on(asyncio.get_running_loop()), observer=telemetry)
         telemetry.watch(store.size, ingest)
-        request_ids = RequestIds()
-        puts = Puts(ingest, limits, telemetry, request_ids)
-        data_plane = DataPlane(store, puts, limits, executor, telemetry, request_ids)
-        control_plane = ControlPlane(
-            Control(database, store, limits), limits, control_executor, telemetry, request_ids
-        )
+        edge = Edge(limits, authentication, telemetry)
+        puts = Puts(ingest, edge)
+        data_plane = DataPlane(store, puts, executor, edge)
+        control = Control(database, store, limits)
+        control_plane = ControlPlane(control, control_executor, edge)
         return Parts(
             store,
             telemetry,
@@ -155,6 +158,7 @@ class Application:
             executor,
             control_executor,
             database,
+            authentication,
         )
 
 

@@ -23,7 +23,6 @@ from stepwell.model.errors import (
     StoreUnavailableError,
 )
 from stepwell.model.limits import Limits
-from stepwell.model.names import DEFAULT_ACCOUNT
 from stepwell.model.queries import MetricQuery, MetricResult, Status
 from stepwell.query.evaluate import EMPTY_FLOATS, EMPTY_INTS, evaluate, range_to_read
 from stepwell.server.ahead import ahead
@@ -34,15 +33,15 @@ from stepwell.server.asgi import (
     Header,
     Reads,
     Receive,
-    RequestIds,
     Scope,
     Send,
     error_answer,
     send_answer,
     send_part,
 )
+from stepwell.server.auth import allow
+from stepwell.server.edge import Edge
 from stepwell.server.puts import Puts
-from stepwell.server.telemetry import Telemetry
 from stepwell.store.protocol import Series, SeriesKey, Store
 from stepwell.wire.get_metrics import decode_get, encode_result
 
@@ -64,21 +63,20 @@ class DataPlane:
         self,
         store: Store,
         puts: Puts,
-        limits: Limits,
         executor: Executor,
-        telemetry: Telemetry,
-        request_ids: RequestIds,
+        edge: Edge,
     ) -> None:
         """Hold on to what it needs; it owns none of it."""
         self._store = store
         self._puts = puts
-        self._limits = limits
+        self._limits = edge.limits
         self._executor = executor
-        self._telemetry = telemetry
+        self._authenticator = edge.authenticator
+        self._telemetry = edge.telemetry
         self._loop = asyncio.get_running_loop()
-        self._request_ids = request_ids
-        self.reads = Reads(limits)
-        self._bodies = Bodies(limits)
+        self._request_ids = edge.request_ids
+        self.reads = Reads(edge.limits)
+        self._bodies = Bodies(edge.limits)
 
     @staticmethod
     def handles(scope: Scope) -> bool:
@@ -124,7 +122,9 @@ class DataPlane:
     async def _get(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         body = await self._bodies.read(scope, receive)
         started = time.perf_counter()
-        queries = decode_get(body, self._limits, account=DEFAULT_ACCOUNT)
+        identity = self._authenticator.identify(scope, body)
+        allow(identity, "BatchGetMetrics")
+        queries = decode_get(body, self._limits, account=identity.account)
         headers = [(b"x-amzn-requestid", request_id), JSON]
         results = encoded_results(self._store, queries, self._limits)
         held = b""

@@ -14,11 +14,10 @@ from collections.abc import Callable, Sequence
 
 from stepwell.ingest import Answer, Deliver, Ingest, Ticket
 from stepwell.model.errors import StepwellError, StoreDefectError
-from stepwell.model.limits import Limits
-from stepwell.model.names import DEFAULT_ACCOUNT
 from stepwell.model.points import Outcome
-from stepwell.server.asgi import JSON, Header, Reply, RequestIds, Scope, check_size, error_answer
-from stepwell.server.telemetry import Telemetry
+from stepwell.server.asgi import JSON, Header, Reply, Scope, check_size, error_answer
+from stepwell.server.auth import allow
+from stepwell.server.edge import Edge
 from stepwell.wire.put_metrics import decode_put, encode_put_answer
 
 logger = logging.getLogger(__name__)
@@ -29,14 +28,13 @@ _PUT_ID_HEADERS = frozenset({b"amz-sdk-invocation-id", b"idempotency-key"})
 class Puts:
     """Takes puts in and answers them. On the loop."""
 
-    def __init__(
-        self, ingest: Ingest, limits: Limits, telemetry: Telemetry, request_ids: RequestIds
-    ) -> None:
+    def __init__(self, ingest: Ingest, edge: Edge) -> None:
         """Hold on to what it needs; it owns none of it."""
         self._ingest = ingest
-        self._limits = limits
-        self._telemetry = telemetry
-        self._request_ids = request_ids
+        self._limits = edge.limits
+        self._authenticator = edge.authenticator
+        self._telemetry = edge.telemetry
+        self._request_ids = edge.request_ids
 
     @staticmethod
     def handles(scope: Scope) -> bool:
@@ -56,11 +54,14 @@ class Puts:
         size = len(body)
         try:
             check_size(size, self._limits)
+            identity = self._authenticator.identify(scope, body)
+            allow(identity, "BatchPutMetrics")
             put = decode_put(
                 body,
                 self._limits,
                 time.time_ns() // 1000,
-                account=DEFAULT_ACCOUNT,
+                account=identity.account,
+                owner=identity.key_id,
                 put_id=_put_id(scope["headers"]),
             )
             self._ingest.admit(size)

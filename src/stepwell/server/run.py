@@ -13,11 +13,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from stepwell.model.errors import FolderInUseError, StoreUnavailableError
+from stepwell.server.access import decided
 from stepwell.server.compaction import CompactionProcess
 from stepwell.server.connections import uvicorn_options
 from stepwell.server.settings import Settings
@@ -32,16 +34,18 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
 
-def run(settings: Settings, announce: Callable[[str], None]) -> None:
+def run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
     """Serve until a signal says stop.
 
     Args:
         settings: what to serve, and where.
-        announce: told the address, once it is listened on.
+        announce: told the settings as they hold and the address, once it is listened on.
 
     Raises:
         FormatError: the data folder is not ours, or of a newer version.
         FolderInUseError: another server has the folder.
+        UnsafeError: others could use it without a key.
+        KeyEncryptionError: the access keys' secrets cannot be read.
         StoreUnavailableError: the folder cannot be written, or the address cannot be taken.
     """
     configure_logging(settings.log_level)
@@ -53,8 +57,10 @@ def run(settings: Settings, announce: Callable[[str], None]) -> None:
             msg = f"data folder {settings.data}: another Stepwell server is using it"
             raise FolderInUseError(msg)
         _wait_for_orphans(folder)
+        settings = decided(settings)
         with contextlib.closing(_listen(settings.host, settings.port)) as listener:
-            announce(_address(settings.host, listener.getsockname()[1]))
+            scheme = "http" if settings.tls_cert is None else "https"
+            announce(settings, _address(settings.host, listener.getsockname()[1], scheme))
             with CompactionProcess(settings):
                 if settings.workers == 1:
                     _run_here(settings, listener)
@@ -65,7 +71,7 @@ def run(settings: Settings, announce: Callable[[str], None]) -> None:
 def _run_here(settings: Settings, listener: socket.socket) -> None:
     from stepwell.server.app import Application  # noqa: PLC0415 - the parent of workers needs none of it
 
-    config = uvicorn.Config(Application(settings), **uvicorn_options())
+    config = uvicorn.Config(Application(settings), **_options(settings))
     server = uvicorn.Server(config)
     # uvicorn raises the signal again when it is done; ending quietly is our way.
     with contextlib.suppress(KeyboardInterrupt), _quiet_end():
@@ -83,9 +89,16 @@ def _run_workers(settings: Settings, listener: socket.socket) -> None:
             "stepwell.server.run:worker_app",
             factory=True,
             workers=settings.workers,
-            **uvicorn_options(),
+            **_options(settings),
         )
         _Workers(config, sockets=[listener]).run()
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    options = uvicorn_options()
+    if settings.tls_cert is not None:
+        options |= {"ssl_certfile": settings.tls_cert, "ssl_keyfile": settings.tls_key}
+    return options
 
 
 class _Workers(Multiprocess):
@@ -156,8 +169,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def _address(host: str, port: int, scheme: str = "http") -> str:
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _keep_freed_memory() -> None:

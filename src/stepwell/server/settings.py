@@ -7,6 +7,7 @@ JSON in one variable, since they are new processes.
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,13 @@ from stepwell.model.limits import Limits, Profile
 
 #: How a parent hands its settings to its workers. Not for people.
 _HANDED_OVER = "STEPWELL_INTERNAL_SETTINGS"
+
+
+class Auth(StrEnum):
+    """How requests show whose they are."""
+
+    KEYS = "keys"
+    OFF = "off"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -29,6 +37,12 @@ class Settings(msgspec.Struct, frozen=True):
         profile: whose limits hold.
         limit_changes: single limits that differ from the profile's.
         log_level: the least level that is logged.
+        auth: whether requests must be signed; None: to be decided (see `access.decided`).
+        is_insecure: listening beyond loopback without keys was asked for in so many words.
+        key_file: where the key-encryption key is; None: the default place.
+        clock_skew_s: seconds that a client's clock may differ.
+        tls_cert: the server's certificate, to serve https; None: http.
+        tls_key: its key.
         compaction_interval_s: seconds between two looks at what is to be compacted.
     """
 
@@ -39,6 +53,12 @@ class Settings(msgspec.Struct, frozen=True):
     profile: Profile = Profile.STEPWELL
     limit_changes: dict[str, int | None] = {}
     log_level: str = "info"
+    auth: Auth | None = None
+    is_insecure: bool = False
+    key_file: Path | None = None
+    clock_skew_s: float = 300.0
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     compaction_interval_s: float = 1.0
 
     def limits(self) -> Limits:

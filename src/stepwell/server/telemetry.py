@@ -214,4 +214,5 @@ def configure_logging(level: str = "info", *, is_json: bool | None = None) -> No
     root.setLevel(level.upper())
     # Its lines about starting and stopping are ours to say; its warnings stay.
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.access").disabled = True

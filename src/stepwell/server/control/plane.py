@@ -11,30 +11,37 @@ import logging
 import time
 from concurrent.futures import Executor
 
+from stepwell.model.access import Identity
 from stepwell.model.errors import StepwellError, UnknownOperationError
 from stepwell.model.experiments import Author
-from stepwell.model.limits import Limits
 from stepwell.server.asgi import (
     Bodies,
     ClientGoneError,
     Header,
     Receive,
-    RequestIds,
     Scope,
     Send,
     error_answer,
     header,
     send_answer,
 )
-from stepwell.server.control import components, experiments, search, tags
+from stepwell.server.auth import STS, allow
+from stepwell.server.control import components, experiments, search, sts, tags
 from stepwell.server.control.service import Control, Handler
-from stepwell.server.telemetry import Telemetry
+from stepwell.server.edge import Edge
 from stepwell.wire.control import decode_control, encode_document
 
 logger = logging.getLogger(__name__)
 
 JSON_1_1: Header = (b"content-type", b"application/x-amz-json-1.1")
 _TARGET = b"x-amz-target"
+#: The query protocol has names of its own for some errors.
+_STS_CODES = {
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+}
 
 HANDLERS: dict[str, Handler] = {
     **experiments.HANDLERS,
@@ -50,34 +57,37 @@ class ControlPlane:
     def __init__(
         self,
         control: Control,
-        limits: Limits,
         executor: Executor,
-        telemetry: Telemetry,
-        request_ids: RequestIds,
+        edge: Edge,
     ) -> None:
         """Hold on to what it needs; it owns none of it."""
         self._control = control
         self._executor = executor
-        self._telemetry = telemetry
-        self._request_ids = request_ids
-        self._bodies = Bodies(limits)
+        self._authenticator = edge.authenticator
+        self._telemetry = edge.telemetry
+        self._request_ids = edge.request_ids
+        self._bodies = Bodies(edge.limits)
 
     @staticmethod
     def handles(scope: Scope) -> bool:
         """Say whether a request names an operation in its header."""
-        return scope["method"] == "POST" and header(scope, _TARGET) is not None
+        has_target = header(scope, _TARGET) is not None
+        return sts.handles(scope) or (scope["method"] == "POST" and has_target)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request that `handles` has taken."""
         request_id = self._request_ids.next()
+        if header(scope, _TARGET) is None:
+            await self._answer_sts(scope, receive, send, request_id)
+            return
         try:
             body = await self._bodies.read(scope, receive)
+            identity = self._authenticator.identify(scope, body)
             loop = asyncio.get_running_loop()
             target = header(scope, _TARGET)
             started = time.perf_counter()
-            author = Author("000000000000")
             operation, answer = await loop.run_in_executor(
-                self._executor, self._answer, author, target, body
+                self._executor, self._answer, identity, target, body
             )
             self._telemetry.controlled(operation, time.perf_counter() - started)
         except ClientGoneError:
@@ -93,8 +103,29 @@ class ControlPlane:
             headers = [(b"x-amzn-requestid", request_id), JSON_1_1]
             await send_answer(send, 200, headers, answer)
 
-    def _answer(self, author: Author, target: str | None, body: bytes) -> tuple[str, bytes]:
+    async def _answer_sts(
+        self, scope: Scope, receive: Receive, send: Send, request_id: bytes
+    ) -> None:
+        try:
+            body = await self._bodies.read(scope, receive)
+            sts.check_operation(body)
+            identity = self._authenticator.identify(scope, body, STS)
+        except ClientGoneError:
+            return
+        except StepwellError as error:
+            refusal = error_answer(error, request_id)
+            self._telemetry.refused(refusal.code)
+            code = _STS_CODES.get(refusal.code, refusal.code)
+            document = sts.error_document(code, str(error), request_id)
+            await send_answer(send, refusal.status, [sts.XML], document)
+        else:
+            headers = [(b"x-amzn-requestid", request_id), sts.XML]
+            await send_answer(send, 200, headers, sts.caller_identity(identity, request_id))
+
+    def _answer(self, identity: Identity, target: str | None, body: bytes) -> tuple[str, bytes]:
         operation, members = decode_control(target, body)
+        allow(identity, operation)
+        author = Author(identity.account, identity.key_id, identity.region)
         handler = HANDLERS.get(operation)
         if handler is None:
             msg = f"Unknown operation: {operation}"

@@ -1,0 +1,81 @@
+"""Decides before a server listens whether requests must be signed, and refuses what is not safe."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+
+import msgspec
+
+from stepwell.catalog import keys
+from stepwell.catalog.database import Database, sqlite_url
+from stepwell.model.errors import UnsafeError
+from stepwell.server import key_encryption
+from stepwell.server.auth import Authenticator, Keys, NoAuthentication, SignatureAuthentication
+from stepwell.server.settings import Auth, Settings
+from stepwell.store.sqlite.folder import CATALOG_FILE
+
+
+def decided(settings: Settings) -> Settings:
+    """Give the settings with `auth` decided: keys where there are any or others can reach us.
+
+    Raises:
+        UnsafeError: others could use the server without a key, or nobody could use it at all.
+        KeyEncryptionError: the keys' secrets cannot be read.
+    """
+    database = Database(catalog_url(settings))
+    try:
+        with database.read() as connection:
+            known = keys.list_all(connection)
+            has_keys = any(key.is_valid(time.time_ns() // 1000) for key in known)
+            auth = settings.auth
+            if auth is None:
+                is_open = is_loopback(settings.host) or settings.is_insecure
+                auth = Auth.OFF if is_open and not known else Auth.KEYS
+            if auth is Auth.KEYS and known:
+                # A wrong key-encryption key is better seen now than by the first client.
+                encryption = key_encryption.load(settings.key_file)
+                keys.with_secrets(connection, encryption, time.time_ns() // 1000)
+    finally:
+        database.close()
+    if not is_loopback(settings.host) and not settings.is_insecure:
+        if auth is Auth.OFF:
+            msg = (
+                f"--auth off lets everyone who reaches {settings.host} read and change everything;"
+                " use keys, listen on 127.0.0.1, or say --insecure"
+            )
+            raise UnsafeError(msg)
+        if not has_keys:
+            msg = (
+                f"to listen on {settings.host} there must be an access key: make one by `stepwell"
+                f" keys create --data {settings.data}`, or say --insecure to let everyone in"
+            )
+            raise UnsafeError(msg)
+    return msgspec.structs.replace(settings, auth=auth)
+
+
+def authenticator(settings: Settings, database: Database) -> Authenticator:
+    """Make what identifies requests, for settings that are decided.
+
+    Raises:
+        KeyEncryptionError: the key-encryption key is missing or unsafe.
+    """
+    if settings.auth is not Auth.KEYS:
+        return NoAuthentication()
+    encryption = key_encryption.load(settings.key_file, make=True)
+    return SignatureAuthentication(Keys(database, encryption), settings.clock_skew_s)
+
+
+def catalog_url(settings: Settings) -> str:
+    """Give the catalog's URL: a file in the data folder."""
+    return sqlite_url(settings.data / CATALOG_FILE)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,85 @@
+"""The key-encryption key: where it comes from. Never from the data folder.
+
+It is in STEPWELL_KEY_ENCRYPTION_KEY (32 bytes in base64), or in a file of mode 0600: the one that
+`--key-file` names, else `stepwell/key-encryption.key` in the user's configuration directory.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from stepwell.model.errors import KeyEncryptionError
+
+VARIABLE = "STEPWELL_KEY_ENCRYPTION_KEY"
+_KEY_BYTES = 32
+
+
+def default_key_file() -> Path:
+    """Give the file that is used when none is named."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "stepwell" / "key-encryption.key"
+
+
+def load(key_file: Path | None = None, *, make: bool = False) -> AESGCM:
+    """Load the key; with `make`, make its file where there is none.
+
+    Raises:
+        KeyEncryptionError: there is none, it is malformed, or others can read its file.
+    """
+    text = os.environ.get(VARIABLE)
+    if text is not None:
+        return _cipher(text, f"the variable {VARIABLE}")
+    path = key_file or default_key_file()
+    try:
+        if make and not path.exists():
+            _make(path)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            msg = f"{path}: its mode is {mode:04o}, so others can read it; make it 0600"
+            raise KeyEncryptionError(msg)
+        text = path.read_text()
+    except FileNotFoundError as error:
+        msg = (
+            f"{path}: the key-encryption key is not there. `stepwell keys create` makes one; or"
+            f" name it by --key-file or put it into {VARIABLE}"
+        )
+        raise KeyEncryptionError(msg) from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: the key-encryption key cannot be read: {error}"
+        raise KeyEncryptionError(msg) from error
+    return _cipher(text, str(path))
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(file, base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
+        os.fsync(file)
+    finally:
+        os.close(file)
+    try:
+        # Unlike a rename, a link does not replace the key that another process has just made.
+        os.link(unfinished, path)
+    except FileExistsError:
+        pass
+    finally:
+        unfinished.unlink()
+
+
+def _cipher(text: str, where: str) -> AESGCM:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        msg = f"{where}: the key-encryption key must be {_KEY_BYTES} bytes in base64"
+        raise KeyEncryptionError(msg)
+    return AESGCM(key)
