@@ -50,17 +50,20 @@ class Pattern:
 
 @dataclass(frozen=True)
 class String:
-    """A text, its length counted in characters."""
+    """A text, its length counted in characters. With `cuts`, what is too long is cut."""
 
     min: int = 0
     max: int | None = None
     pattern: Pattern | None = None
     choices: tuple[str, ...] = ()
+    cuts: bool = False
 
     def read(self, value: Any, path: str, problems: list[str]) -> str:
         """Read a text. See `Shape.read`."""
         if not isinstance(value, str):
             raise _wrong_type(path, "a string")
+        if self.cuts:
+            value = value[: self.max]
         failed = self.broken_rules(value)
         problems.extend(
             f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {rule}"

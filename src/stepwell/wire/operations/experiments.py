@@ -24,7 +24,8 @@ _STATUS = structure(
         "PrimaryStatus": String(
             choices=("InProgress", "Completed", "Failed", "Stopping", "Stopped")
         ),
-        "Message": String(0, 1024),
+        # SDK v3 sends an exception's whole text as its run's last call, and would lose its status.
+        "Message": String(0, 1024, cuts=True),
     }
 )
 _PARAMETERS = MapOf(
