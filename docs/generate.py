@@ -18,27 +18,42 @@ import typer
 
 from stepwell.cli.main import app
 from stepwell.model import names
+from stepwell.model.access import role_for
 from stepwell.model.limits import STEP_LAST, Limits, Profile
 from stepwell.server.connections import KEEP_ALIVE_S
+from stepwell.server.control.plane import HANDLERS
 from stepwell.server.error_map import ERRORS, UNEXPECTED
 from stepwell.server.telemetry import METRICS, Telemetry
 from stepwell.store.sqlite.chunks import CHUNK_POINTS_MAX
 from stepwell.store.sqlite.folder import FORMAT_VERSION
+from stepwell.wire.operations import OPERATIONS
 
 DOCS = Path(__file__).parent
-PAGES = ("api.md", "limits.md", "operations.md")
+PAGES = ("api.md", "limits.md", "operations.md", "sagemaker.md")
 
 #: When a request is answered with a code. A code without a line here is a KeyError.
 WHEN = {
     "SerializationException": "the body is not UTF-8, not JSON, or nested too deeply; or it, or a"
     " member at its top, has the wrong JSON type",
     "ValidationException": "members at the top, or parameters, are missing or break a rule; the"
-    " message names every one",
+    " message names every one. On the control plane also: the name is taken, or what there is forbids"
+    " it",
     "RequestEntityTooLargeException": "the body is over `body_bytes_max`",
     "RequestTimeout": "the body did not arrive within `body_timeout_s`",
     "UnknownOperationException": "no operation or endpoint has this path and method",
     "ThrottlingException": "too much is waiting to be committed, or arriving; nothing was stored",
-    "ResourceNotFound": "`/api/v1/points` only: the component does not exist",
+    "ResourceNotFound": "an entity of the control plane does not exist (400); `/api/v1/points`: the"
+    " component does not exist (404)",
+    "ResourceLimitExceeded": "a limit of the profile on entities is reached",
+    "MissingAuthenticationTokenException": "the request is not signed",
+    "IncompleteSignatureException": "the signature is malformed, or does not sign what it must",
+    "InvalidSignatureException": "the signature does not match the request; the message shows what"
+    " should have been signed",
+    "RequestExpired": "the request was presigned for a time that is over",
+    "RequestTimeTooSkewed": "the request was signed at another time than now; set the clock",
+    "UnrecognizedClientException": "there is no such access key, or it does not work any more; or"
+    " the credentials are temporary",
+    "AccessDeniedException": "the access key's role does not cover the operation",
     "ServiceUnavailable": "nothing could be committed, or read at all: no room on the disk, or it"
     " fails",
     "InternalFailure": "a defect of Stepwell; from `/api/v1/points` also: the series is damaged",
@@ -97,10 +112,26 @@ def options() -> list[str]:
 def commands() -> list[str]:
     """Make the table of all other commands' arguments and options."""
     rows = [("`stepwell`", *row) for row in _options(None)]
-    for each in app.registered_commands:
-        if each.name not in {None, "serve"}:
-            rows += [(f"`stepwell {each.name}`", *row) for row in _options(each.name)]
+    group: Any = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        for words, found in _commands(name, command):
+            if words != "serve":
+                rows += [(f"`stepwell {words}`", *row) for row in _rows(found)]
     return table(("command", "option", "variable", "default", ""), rows)
+
+
+def operations() -> list[str]:
+    """Make the table of the control plane's operations: roles, and the errors of their models."""
+    rows = [
+        (
+            f"`{name}`",
+            role_for(name).value,
+            ", ".join(f"`{error}`" for error in operation.errors) or "-",
+        )
+        for name, operation in OPERATIONS.items()
+        if name in HANDLERS
+    ]
+    return table(("operation", "role", "errors that its model names"), rows)
 
 
 def metrics() -> list[str]:
@@ -114,7 +145,7 @@ def metrics() -> list[str]:
 
 
 PARTS: dict[str, Callable[[], list[str]]] = {
-    each.__name__: each for each in (errors, limits, fixed, options, commands, metrics)
+    each.__name__: each for each in (errors, limits, fixed, options, commands, operations, metrics)
 }
 
 
@@ -163,7 +194,16 @@ def stale() -> dict[Path, str]:
 def _options(command: str | None) -> list[tuple[str, ...]]:
     """Give a row for each argument and option of a command; None: those that belong to none."""
     group: Any = typer.main.get_command(app)
-    found = group if command is None else group.commands[command]
+    return _rows(group if command is None else group.commands[command])
+
+
+def _commands(name: str, command: Any) -> Iterable[tuple[str, Any]]:
+    """Give a command, or those of a group, with the words that call it."""
+    for sub, found in getattr(command, "commands", {"": command}).items():
+        yield f"{name} {sub}".strip(), found
+
+
+def _rows(found: Any) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for each in found.params:
         name = each.opts[0]
@@ -172,7 +212,7 @@ def _options(command: str | None) -> list[tuple[str, ...]]:
             spelled += f" {each.metavar}"
         variable = each.envvar or ("STEPWELL_LIMIT_<NAME>" if name == "--limit" else None)
         what = each.help.removesuffix(".").removesuffix(" Also STEPWELL_LIMIT_<NAME>")
-        if each.min is not None:
+        if getattr(each, "min", None) is not None and getattr(each, "max", None) is not None:
             what += f" ({each.min:,} to {each.max:,})".replace(",", "" if name == "--port" else ",")
         default = None if isinstance(each.default, bool) else each.default
         rows.append((f"`{spelled}`", _code(variable), _code(default), what.removesuffix(".")))
