@@ -36,8 +36,8 @@ WHEN = {
     "SerializationException": "the body is not UTF-8, not JSON, or nested too deeply; or it, or a"
     " member at its top, has the wrong JSON type",
     "ValidationException": "members at the top, or parameters, are missing or break a rule; the"
-    " message names every one. On the control plane also: the name is taken, or what there is forbids"
-    " it",
+    " message names every one. On the control plane also: the name is taken, or what there is"
+    " forbids it",
     "RequestEntityTooLargeException": "the body is over `body_bytes_max`",
     "RequestTimeout": "the body did not arrive within `body_timeout_s`",
     "UnknownOperationException": "no operation or endpoint has this path and method",

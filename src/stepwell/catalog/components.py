@@ -15,7 +15,6 @@ from stepwell.catalog import entities, experiments, tags, trials
 from stepwell.catalog.entities import Listed, Listing, Work
 from stepwell.catalog.tables import (
     TEXT_KEY_CHARS,
-    association,
     component,
     component_artifact,
     experiment,
@@ -153,24 +152,11 @@ def delete(work: Work, name: str) -> TrialComponent:
         msg = f"TrialComponent '{arn}' is linked to 1 or more trials and cannot be deleted."
         raise ConstraintError(msg)
     tags.forget(work.connection, Kind.COMPONENT, found.id)
-    forget_associations(work.connection, Kind.COMPONENT, found.id)
+    entities.forget_associations(work.connection, Kind.COMPONENT, found.id)
     for table in (parameter, component_artifact, metric_summary):
         work.connection.execute(sa.delete(table).where(table.c.component_id == found.id))
     work.connection.execute(sa.delete(component).where(component.c.id == found.id))
     return found
-
-
-def forget_associations(connection: sa.Connection, kind: Kind, number: int) -> None:
-    """Remove the lineage edges of an entity that goes."""
-    edge = association.c
-    connection.execute(
-        sa.delete(association).where(
-            sa.or_(
-                sa.and_(edge.source_kind == kind.value, edge.source_id == number),
-                sa.and_(edge.destination_kind == kind.value, edge.destination_id == number),
-            )
-        )
-    )
 
 
 def list_page(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepwell.catalog.paging import Page, Paging, Place, fetch_page
+from stepwell.catalog.tables import association
 from stepwell.model.errors import AlreadyExistsError, NotFoundError
 from stepwell.model.experiments import Author, Kind, Stamp
 from stepwell.model.limits import Limits
@@ -130,6 +131,19 @@ def fetch_list(
 def listed(page: Page, read: Callable[[sa.Row[Any]], _Entity]) -> Listed[_Entity]:
     """Give a page's rows as entities."""
     return Listed([read(row) for row in page.rows], page.end)
+
+
+def forget_associations(connection: sa.Connection, kind: Kind, number: int) -> None:
+    """Remove the lineage edges of an entity that goes."""
+    edge = association.c
+    connection.execute(
+        sa.delete(association).where(
+            sa.or_(
+                sa.and_(edge.source_kind == kind.value, edge.source_id == number),
+                sa.and_(edge.destination_kind == kind.value, edge.destination_id == number),
+            )
+        )
+    )
 
 
 def stamp(row: sa.Row[Any]) -> Stamp:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stepwell.catalog import entities, tags
-from stepwell.catalog.entities import Listed, Listing, Work
+from stepwell.catalog.entities import Listed, Listing, Work, forget_associations
 from stepwell.catalog.tables import experiment, trial
 from stepwell.model.errors import ConstraintError
 from stepwell.model.experiments import Experiment, Kind, Tag
@@ -69,6 +69,7 @@ def delete(work: Work, name: str) -> Experiment:
         msg = f"Experiment '{arn}' has 1 or more trials and cannot be deleted."
         raise ConstraintError(msg)
     tags.forget(work.connection, Kind.EXPERIMENT, found.id)
+    forget_associations(work.connection, Kind.EXPERIMENT, found.id)
     work.connection.execute(sa.delete(experiment).where(experiment.c.id == found.id))
     return found
 

@@ -62,14 +62,13 @@ class String:
         """Read a text. See `Shape.read`."""
         if not isinstance(value, str):
             raise _wrong_type(path, "a string")
-        if self.cuts:
-            value = value[: self.max]
-        failed = self.broken_rules(value)
+        text = value[: self.max] if self.cuts else value
+        failed = self.broken_rules(text)
         problems.extend(
             f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {rule}"
             for rule in failed
         )
-        return value
+        return text
 
     def broken_rules(self, text: str) -> list[str]:
         """List what a text breaks, in AWS's words."""

@@ -26,7 +26,15 @@ from stepwell.server.asgi import (
     send_answer,
 )
 from stepwell.server.auth import STS, allow
-from stepwell.server.control import components, experiments, search, sts, tags
+from stepwell.server.control import (
+    associations,
+    components,
+    experiments,
+    lineage,
+    search,
+    sts,
+    tags,
+)
 from stepwell.server.control.service import Control, Handler
 from stepwell.server.edge import Edge
 from stepwell.wire.control import decode_control, encode_document
@@ -46,6 +54,8 @@ _STS_CODES = {
 HANDLERS: dict[str, Handler] = {
     **experiments.HANDLERS,
     **components.HANDLERS,
+    **lineage.HANDLERS,
+    **associations.HANDLERS,
     **search.HANDLERS,
     **tags.HANDLERS,
 }

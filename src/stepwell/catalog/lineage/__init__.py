@@ -1,0 +1,1 @@
+"""Lineage: artifacts, actions, contexts, and edges between entities of any kind."""
