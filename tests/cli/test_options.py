@@ -27,6 +27,12 @@ _OPTIONS = {
     "--workers": "STEPWELL_WORKERS",
     "--limits": "STEPWELL_LIMITS",
     "--limit": "STEPWELL_LIMIT_<NAME>",
+    "--auth": "STEPWELL_AUTH",
+    "--insecure": "STEPWELL_INSECURE",
+    "--key-file": "STEPWELL_KEY_FILE",
+    "--clock-skew": "STEPWELL_CLOCK_SKEW",
+    "--tls-cert": "STEPWELL_TLS_CERT",
+    "--tls-key": "STEPWELL_TLS_KEY",
     "--log-level": "STEPWELL_LOG_LEVEL",
 }
 _COMMANDS = {"serve", "compact", "check", "backup", "restore", "info"}
@@ -46,7 +52,7 @@ def test_help(stepwell: Command) -> None:
     assert (asked.status, asked.error) == (0, "")
     assert asked.output.rstrip() == alone.output.rstrip()
     rows = [line.strip("│ ").split() for line in asked.output.splitlines() if line[:1] == "│"]
-    assert {row[0] for row in rows if len(row) > 3 and row[0][0] != "-"} == _COMMANDS
+    assert {row[0] for row in rows if len(row) > 3 and row[0][0] != "-"} == {*_COMMANDS, "keys"}
 
 
 @pytest.mark.parametrize("command", sorted(_COMMANDS))

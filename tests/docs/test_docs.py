@@ -203,6 +203,9 @@ def commands() -> list[Command]:
     first = help_of()
     names = re.findall(r"^│ (\w+) ", first.partition("Commands")[2], re.MULTILINE)
     texts = {"": first, **{name: help_of(name) for name in names}}
+    for group in ("keys",):
+        words = re.findall(r"^│ (\w+) ", texts.pop(group).partition("Commands")[2], re.MULTILINE)
+        texts |= {f"{group} {word}": help_of(group, word) for word in words}
     return [Command(name, set(re.findall(r" (--[a-z-]+)", text))) for name, text in texts.items()]
 
 
@@ -227,7 +230,7 @@ def test_commands_that_are_shown(commands: list[Command]) -> None:
     known = dict(commands)
     for page in PAGES:
         for line in "".join(blocks(page, "")).splitlines():
-            found = re.search(r"(?:^|=\S+ )stepwell (\w+)(.*)", line)
+            found = re.search(r"(?:^|=\S+ )stepwell ((?:keys )?\w+)(.*)", line)
             if found:
                 assert set(re.findall(r" (--[a-z-]+)", found[2])) <= known[found[1]], line
 

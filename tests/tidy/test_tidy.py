@@ -18,7 +18,7 @@ SOURCE = ROOT / "src" / "stepwell"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: Each layer may import those before it. `testing` is for tests and may import what it tests.
-LAYERS = ["model", "wire", "store", "catalog", "query", "ingest", "server", "cli"]
+LAYERS = ["model", "wire", "store", "catalog", "query", "ingest", "components", "server", "cli"]
 #: Layers that do not know each other although one comes first.
 STRANGERS = {("store", "wire"), ("catalog", "wire"), ("catalog", "store"), ("ingest", "query")}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "base", "misc"}
@@ -72,6 +72,9 @@ def test_sizes(path: Path) -> None:
     """Modules, classes and functions stay small enough to be read."""
     text = path.read_text()
     assert len(text.splitlines()) <= MODULE_LINES_MAX
+    # A migration is one long list, written once and never changed.
+    if "migrations" in path.parts:
+        return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1

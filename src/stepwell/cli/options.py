@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""The options of `stepwell serve`, and those that several commands share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from stepwell.server.settings import default_data_folder
+from stepwell.model.limits import Profile
+from stepwell.server.settings import Auth, default_data_folder
 
 Data = Annotated[
     Path | None,
@@ -23,9 +24,62 @@ KeyFile = Annotated[
     Path | None,
     typer.Option(
         envvar="STEPWELL_KEY_FILE",
-        help="The file of the key that encrypts secrets. Default: stepwell/key-encryption.key in"
-        " the user's configuration directory. STEPWELL_KEY_ENCRYPTION_KEY wins over both.",
+        help="The key-encryption key's file. Default: in the user's configuration directory.",
     ),
+]
+
+
+Host = Annotated[str, typer.Option(envvar="STEPWELL_HOST", help="The address to listen on.")]
+Port = Annotated[
+    int,
+    typer.Option(envvar="STEPWELL_PORT", min=0, max=65535, help="The port; 0 takes a free one."),
+]
+Workers = Annotated[
+    int, typer.Option(envvar="STEPWELL_WORKERS", min=1, max=256, help="Worker processes.")
+]
+LimitProfile = Annotated[Profile, typer.Option(envvar="STEPWELL_LIMITS", help="Whose limits hold.")]
+LimitChanges = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Change a single limit; may be repeated. Also STEPWELL_LIMIT_<NAME>.",
+    ),
+]
+AuthMode = Annotated[
+    Auth | None,
+    typer.Option(
+        envvar="STEPWELL_AUTH",
+        help="Whether requests must be signed. Default: keys, but off on loopback as long as there"
+        " is no key.",
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        envvar="STEPWELL_INSECURE",
+        help="Listen beyond this machine although everyone may do everything.",
+    ),
+]
+ClockSkew = Annotated[
+    float,
+    typer.Option(
+        envvar="STEPWELL_CLOCK_SKEW",
+        min=0,
+        metavar="SECONDS",
+        help="How far a client's clock may differ.",
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(envvar="STEPWELL_TLS_CERT", help="Serve https with this certificate (PEM)."),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(envvar="STEPWELL_TLS_KEY", help="The certificate's private key (PEM)."),
+]
+LogLevel = Annotated[
+    str, typer.Option(envvar="STEPWELL_LOG_LEVEL", help="The least level that is logged.")
 ]
 
 

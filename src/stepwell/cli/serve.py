@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,7 +12,22 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 
 from stepwell import __version__
-from stepwell.cli.options import Data, KeyFile, data_folder
+from stepwell.cli.options import (
+    AuthMode,
+    ClockSkew,
+    Data,
+    Host,
+    Insecure,
+    KeyFile,
+    LimitChanges,
+    LimitProfile,
+    LogLevel,
+    Port,
+    TlsCert,
+    TlsKey,
+    Workers,
+    data_folder,
+)
 from stepwell.model.limits import Profile, parse_limit
 from stepwell.server import run
 from stepwell.server.access import is_loopback
@@ -41,70 +54,18 @@ print(metrics.batch_get_metrics(MetricQueries=[{{
 
 def serve(  # noqa: PLR0913 - one parameter an option
     data: Data = None,
-    host: Annotated[
-        str, typer.Option(envvar="STEPWELL_HOST", help="The address to listen on.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(
-            envvar="STEPWELL_PORT",
-            min=0,
-            max=65535,
-            help="The port; 0 takes a free one.",
-        ),
-    ] = 7837,
-    workers: Annotated[
-        int,
-        typer.Option(envvar="STEPWELL_WORKERS", min=1, max=256, help="Worker processes."),
-    ] = 1,
-    limits: Annotated[
-        Profile, typer.Option(envvar="STEPWELL_LIMITS", help="Whose limits hold.")
-    ] = Profile.STEPWELL,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Change a single limit; may be repeated. Also STEPWELL_LIMIT_<NAME>.",
-        ),
-    ] = None,
-    auth: Annotated[
-        Auth | None,
-        typer.Option(
-            envvar="STEPWELL_AUTH",
-            help="Whether requests must be signed. Default: keys, but off on loopback as long as"
-            " there is no key.",
-        ),
-    ] = None,
-    insecure: Annotated[  # noqa: FBT002 - typer's way
-        bool,
-        typer.Option(
-            "--insecure",
-            envvar="STEPWELL_INSECURE",
-            help="Listen beyond this machine although everyone may do everything.",
-        ),
-    ] = False,
+    host: Host = "127.0.0.1",
+    port: Port = 7837,
+    workers: Workers = 1,
+    limits: LimitProfile = Profile.STEPWELL,
+    limit: LimitChanges = None,
+    auth: AuthMode = None,
+    insecure: Insecure = False,  # noqa: FBT002 - typer's way
     key_file: KeyFile = None,
-    clock_skew: Annotated[
-        float,
-        typer.Option(
-            envvar="STEPWELL_CLOCK_SKEW",
-            min=0,
-            metavar="SECONDS",
-            help="How far a client's clock may differ.",
-        ),
-    ] = 300.0,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(envvar="STEPWELL_TLS_CERT", help="Serve https with this certificate (PEM)."),
-    ] = None,
-    tls_key: Annotated[
-        Path | None,
-        typer.Option(envvar="STEPWELL_TLS_KEY", help="The certificate's private key (PEM)."),
-    ] = None,
-    log_level: Annotated[
-        str,
-        typer.Option(envvar="STEPWELL_LOG_LEVEL", help="The least level that is logged."),
-    ] = "info",
+    clock_skew: ClockSkew = 300.0,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    log_level: LogLevel = "info",
 ) -> None:
     """Run the service."""
     settings = Settings(
