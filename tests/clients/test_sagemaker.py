@@ -196,7 +196,7 @@ def test_several_processes_in_one_run(signed: Signed) -> None:
 
 
 def test_javascript(signed: Signed) -> None:
-    """`@aws-sdk/client-sagemaker` creates, lists page by page, describes, searches, reads errors."""
+    """`@aws-sdk/client-sagemaker` creates, lists by pages, describes, searches, reads errors."""
     node = shutil.which("node", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert node is not None, "there is no node; requirements/dev.txt installs one"
     folder = folder_of("javascript")
