@@ -57,6 +57,6 @@ def encode_document(document: Mapping[str, Any]) -> bytes:
 def _without_none(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _without_none(each) for name, each in value.items() if each is not None}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_without_none(each) for each in value]
     return value

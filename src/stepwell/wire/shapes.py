@@ -1,8 +1,9 @@
 """Shapes: what a member of a control-plane request may be, checked as AWS checks it.
 
 A shape reads a decoded JSON value at a path. What breaks a limit is a problem, and all problems of
-a request are reported together; what is of the wrong JSON type is a SerializationError at once, as
-it is with AWS. Unknown members are ignored. Source: the service model 2017-07-24.
+a request are reported together, up to PROBLEMS_MAX; what is of the wrong JSON type is a
+SerializationError at once, as it is with AWS. Unknown members are ignored. Source: the service
+model 2017-07-24.
 """
 
 from __future__ import annotations
@@ -14,13 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stepwell.model.errors import SerializationError
-from stepwell.model.limits import TIMESTAMP_US_LAST
-from stepwell.wire.numbers import OutOfRangeNumber
+from stepwell.model.errors import SerializationError, ValidationError
+from stepwell.wire.numbers import OutOfRangeNumber, parse_timestamp_us
+
+#: Problems that one answer names. A body of millions of broken members must not fill the memory.
+PROBLEMS_MAX = 100
+#: The model's integers are of 32 bits.
+INT32_FIRST, INT32_LAST = -(2**31), 2**31 - 1
 
 #: Characters of a refused value that a message shows.
 _SHOWN_CHARS_MAX = 100
+#: A text longer than this is not tried against its pattern: its length is refused already.
+_PATTERN_CHARS_MAX = 8192
 _SURROGATES = re.compile("[\ud800-\udfff]")
+#: What `.` is in the model's patterns, which are Java's: not these five ends of lines.
+_ANY_CHAR = "[^\n\r\u0085\u2028\u2029]"
 
 
 class Shape(Protocol):
@@ -31,6 +40,7 @@ class Shape(Protocol):
 
         Raises:
             SerializationError: it is of the wrong JSON type.
+            ValidationError: there are PROBLEMS_MAX problems; nothing further is looked at.
         """
 
 
@@ -43,8 +53,11 @@ class Pattern:
 
     @classmethod
     def of(cls, spelled: str) -> Pattern:
-        """Make one that Python's `re` understands."""
-        compiled = re.compile(spelled)
+        r"""Make one that `re` understands. `.`, `\w` and `\d` mean what they mean in Java.
+
+        A `.` must not stand in a class of characters.
+        """
+        compiled = re.compile(spelled.replace(".", _ANY_CHAR), re.ASCII)
         return cls(spelled, lambda text: compiled.fullmatch(text) is not None)
 
 
@@ -63,11 +76,8 @@ class String:
         if not isinstance(value, str):
             raise _wrong_type(path, "a string")
         text = value[: self.max] if self.cuts else value
-        failed = self.broken_rules(text)
-        problems.extend(
-            f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {rule}"
-            for rule in failed
-        )
+        for rule in self.broken_rules(text):
+            _add(problems, f"Value '{_shown(text)}' at '{path}'", rule)
         return text
 
     def broken_rules(self, text: str) -> list[str]:
@@ -81,17 +91,18 @@ class String:
             rules.append(f"Member must have length less than or equal to {self.max}")
         if len(text) < self.min:
             rules.append(f"Member must have length greater than or equal to {self.min}")
-        if self.pattern is not None and not self.pattern.fits(text):
+        is_tried = len(text) <= _PATTERN_CHARS_MAX
+        if self.pattern is not None and is_tried and not self.pattern.fits(text):
             rules.append(f"Member must satisfy regular expression pattern: {self.pattern.spelled}")
         return rules
 
 
 @dataclass(frozen=True)
 class Integer:
-    """A whole number."""
+    """A whole number of 32 bits."""
 
-    min: int | None = None
-    max: int | None = None
+    min: int = INT32_FIRST
+    max: int = INT32_LAST
 
     def read(self, value: Any, path: str, problems: list[str]) -> int:
         """Read a whole number; 3.0 is one. See `Shape.read`."""
@@ -101,15 +112,11 @@ class Integer:
             value = 2**63
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wrong_type(path, "an integer")
-        if self.min is not None and value < self.min:
-            rule = f"Member must have value greater than or equal to {self.min}"
-        elif self.max is not None and value > self.max:
-            rule = f"Member must have value less than or equal to {self.max}"
-        else:
-            return value
-        problems.append(
-            f"Value '{_shown(str(value))}' at '{path}' failed to satisfy constraint: {rule}"
-        )
+        what = f"Value '{_shown(str(value))}' at '{path}'"
+        if value < self.min:
+            _add(problems, what, f"Member must have value greater than or equal to {self.min}")
+        elif value > self.max:
+            _add(problems, what, f"Member must have value less than or equal to {self.max}")
         return value
 
 
@@ -130,9 +137,7 @@ class Double:
         except OverflowError:
             number = math.inf
         if not math.isfinite(number):
-            problems.append(
-                f"Value at '{path}' failed to satisfy constraint: Member must be a finite number"
-            )
+            _add(problems, f"Value at '{path}'", "Member must be a finite number")
         return number
 
 
@@ -158,12 +163,11 @@ class Timestamp:
             value = math.inf
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _wrong_type(path, "a number of seconds since 1970")
-        if 0 <= value <= TIMESTAMP_US_LAST / 1e6:
-            return value * 1_000_000 if isinstance(value, int) else round(value * 1e6)
-        problems.append(
-            f"Value '{_shown(str(value))}' at '{path}' failed to satisfy constraint: Member must be"
-            " a time in seconds between the years 1970 and 9999"
-        )
+        timestamp_us = parse_timestamp_us(value)
+        if timestamp_us is not None:
+            return timestamp_us
+        rule = "Member must be a time in seconds between the years 1970 and 9999"
+        _add(problems, f"Value '{_shown(str(value))}' at '{path}'", rule)
         return 0
 
 
@@ -181,7 +185,7 @@ class ListOf:
             raise _wrong_type(path, "a list")
         _check_size(len(value), self.min, self.max, path, problems)
         return [
-            self.shape.read(each, f"{path}.{index}.member", problems)
+            _read_member(self.shape, each, f"{path}.{index}.member", problems)
             for index, each in enumerate(value, 1)
         ]
 
@@ -204,11 +208,10 @@ class MapOf:
         for key, each in value.items():
             rules = self.key.broken_rules(key)
             if rules:
-                problems.append(
-                    f"Value at '{path}' failed to satisfy constraint: Map keys must satisfy"
-                    f" constraint: [{', '.join(rules)}]: '{_shown(key)}'"
-                )
-            members[key] = self.shape.read(each, f"{path}.{_shown(key)}.member", problems)
+                rule = f"Map keys must satisfy constraint: [{', '.join(rules)}]: '{_shown(key)}'"
+                _add(problems, f"Value at '{path}'", rule)
+            place = f"{path}.{_shown(key)}.member"
+            members[key] = _read_member(self.shape, each, place, problems)
         return members
 
 
@@ -230,15 +233,10 @@ class Structure:
             if value.get(name) is not None:
                 found[name] = shape.read(value[name], prefix + camel(name), problems)
             elif name in self.required:
-                problems.append(
-                    f"Value null at '{prefix}{camel(name)}' failed to satisfy constraint:"
-                    " Member must not be null"
-                )
+                _read_member(shape, None, prefix + camel(name), problems)
         if self.is_union and len(found) != 1:
-            problems.append(
-                f"Value at '{path}' failed to satisfy constraint: Member must have exactly one of"
-                f" {', '.join(self.members)}"
-            )
+            rule = f"Member must have exactly one of {', '.join(self.members)}"
+            _add(problems, f"Value at '{path}'", rule)
         return found
 
 
@@ -253,10 +251,8 @@ class Recursive:
         """Read a value. See `Shape.read`."""
         assert self.shape is not None  # noqa: S101 - set where the table is made
         if path.count(_LEVEL) >= self.levels_max:
-            problems.append(
-                f"Value at '{path[:_SHOWN_CHARS_MAX]}' failed to satisfy constraint: Member must"
-                f" not be nested deeper than {self.levels_max} levels"
-            )
+            rule = f"Member must not be nested deeper than {self.levels_max} levels"
+            _add(problems, f"Value at '{_shown(path)}'", rule)
             return {}
         return self.shape.read(value, path, problems)
 
@@ -275,22 +271,33 @@ def camel(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
+def _read_member(shape: Shape, value: Any, path: str, problems: list[str]) -> Any:
+    """Read what must not be null: a required member, or one of a list or map."""
+    if value is None:
+        _add(problems, f"Value null at '{path}'", "Member must not be null")
+        return None
+    return shape.read(value, path, problems)
+
+
 def _check_size(size: int, least: int, most: int | None, path: str, problems: list[str]) -> None:
+    what = f"Value with {size} items at '{path}'"
     if most is not None and size > most:
-        rule = f"less than or equal to {most}"
+        _add(problems, what, f"Member must have length less than or equal to {most}")
     elif size < least:
-        rule = f"greater than or equal to {least}"
-    else:
-        return
-    problems.append(
-        f"Value with {size} items at '{path}' failed to satisfy constraint: Member must have length"
-        f" {rule}"
-    )
+        _add(problems, what, f"Member must have length greater than or equal to {least}")
+
+
+def _add(problems: list[str], what: str, rule: str) -> None:
+    problems.append(f"{what} failed to satisfy constraint: {rule}")
+    if len(problems) >= PROBLEMS_MAX:
+        problems[-1] += ". Further members were not checked"
+        raise ValidationError(problems)
 
 
 def _shown(text: str) -> str:
-    text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
-    return text if len(text) <= _SHOWN_CHARS_MAX else f"{text[:_SHOWN_CHARS_MAX]}..."
+    is_cut = len(text) > _SHOWN_CHARS_MAX
+    shown = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text[:_SHOWN_CHARS_MAX])
+    return f"{shown}..." if is_cut else shown
 
 
 def _wrong_type(path: str, wanted: str) -> SerializationError:
