@@ -12,11 +12,13 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from stepwell.catalog import components, progress, summaries
 from stepwell.catalog.components import Maps
 from stepwell.catalog.database import Database
 from stepwell.catalog.entities import Work
-from stepwell.model.errors import UnknownComponentError
+from stepwell.model.errors import StoreUnavailableError, UnknownComponentError
 from stepwell.model.experiments import Tag, TrialComponent
 from stepwell.model.names import Component, fold
 from stepwell.model.summaries import MetricSummary
@@ -48,14 +50,7 @@ class Components:
         if not self._store.components_since(self._mark)[0]:
             return
         with self._database.write() as connection:
-            mark = progress.mark(connection, _PROGRESS)
-            while True:
-                # Listed again within the transaction: one that is deleted meanwhile is not in it.
-                created, mark = self._store.components_since(mark)
-                if not created:
-                    break
-                components.adopt(connection, created)
-            progress.note(connection, _PROGRESS, mark)
+            mark = self._adopt(connection)
         self._mark = mark
 
     def create(
@@ -87,10 +82,11 @@ class Components:
         Raises:
             StoreUnavailableError: store or catalog are away.
         """
-        self.follow()
         with self._database.write() as connection:
             mark = progress.mark(connection, _SUMMARIES)
             changed, new_mark = self._store.changed_since(mark)
+            # Only now: what has changed is known to the catalog then, however new it is.
+            self._adopt(connection)
             # Hot components come every time: those that got nothing since are passed over.
             new = [each for each in changed if self._refreshed.get(each.component) != each.stamp]
             for first in range(0, len(new), _COMPONENTS_AT_ONCE):
@@ -98,9 +94,25 @@ class Components:
                 for component, found in zip(some, self._store.summaries(some), strict=True):
                     if isinstance(found, list):
                         summaries.replace(connection, component, found)
+                    elif isinstance(found, StoreUnavailableError):
+                        # Not damaged but busy: it must not count as refreshed.
+                        raise found
             if new_mark != mark:
                 progress.note(connection, _SUMMARIES, new_mark)
         self._refreshed = {each.component: each.stamp for each in changed}
+
+    def _adopt(self, connection: sa.Connection) -> int:
+        """Make all components of the store known, and give the mark up to which they are."""
+        first = mark = progress.mark(connection, _PROGRESS)
+        while True:
+            # Listed within the transaction: one that is deleted meanwhile is not in it.
+            created, mark = self._store.components_since(mark)
+            if not created:
+                break
+            components.adopt(connection, created)
+        if mark != first:
+            progress.note(connection, _PROGRESS, mark)
+        return mark
 
     def summaries(self, account: str, names: Sequence[str]) -> list[list[MetricSummary]]:
         """Summarise every metric of some components, as of now.

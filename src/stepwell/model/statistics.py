@@ -9,8 +9,8 @@ Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sam
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from stepwell.model.points import Float64Array, Int64Array
@@ -19,8 +19,7 @@ from stepwell.model.points import Float64Array, Int64Array
 _M2_EXACT_MIN = 1e-280
 
 
-@dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(msgspec.Struct, frozen=True, gc=False):
     """Count, mean and sum of squared differences from the mean, of finite values."""
 
     count: int

@@ -2,22 +2,33 @@
 
 The rules are part B's 7 and 10: Min, Max, Avg and StdDev pass over NaN (all NaN gives NaN), an
 infinity takes part, StdDev is the population's, Last is by timestamp and then by order of arrival.
+A zero has no sign here: what the parts were kept in may have lost it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
-from stepwell.model.points import Points
+from stepwell.model.points import Float64Array, Points
 from stepwell.model.statistics import Moments, bucket_std_devs, is_exact, merge, moments_of
 
 
-@dataclass(frozen=True, slots=True)
-class MetricSummary:
-    """Statistics of all points of one metric of one trial component."""
+class MetricSummary(msgspec.Struct, frozen=True, gc=False):
+    """Statistics of all points of one metric of one trial component.
+
+    Attributes:
+        metric: its name.
+        count: all points, NaN too.
+        min: NaN where every value is; so are `max`, `avg` and `std_dev`.
+        max: see `min`.
+        last: the value of the last point by timestamp, then by order of arrival.
+        avg: NaN where there are infinities of both signs.
+        std_dev: the population's; NaN with an infinity among several values.
+        timestamp_us: the last point's.
+    """
 
     metric: str
     count: int
@@ -29,78 +40,97 @@ class MetricSummary:
     timestamp_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Finite(msgspec.Struct, frozen=True, gc=False):
+    """What is known of the finite values of a part, one or more."""
+
+    min: float
+    max: float
+    moments: Moments
+
+    def then(self, later: Finite) -> Finite:
+        """Merge with the values of another part."""
+        return Finite(
+            min(self.min, later.min), max(self.max, later.max), merge(self.moments, later.moments)
+        )
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
     """What is known of some consecutive points of a series without the points themselves.
 
     Attributes:
         count: all points, NaN too.
-        infinite: how many are plus, and how many are minus infinity.
-        finite_min: the least finite value; with `finite_max` and `moments` None where none is.
-        finite_max: the greatest one.
-        moments: count, mean and M2 of the finite values.
+        plus: how many are plus infinity.
+        minus: how many are minus infinity.
+        finite: of the finite values; None where there are none.
         last: the value of the last point by timestamp, then by order of arrival.
         timestamp_us: that point's.
     """
 
     count: int
-    infinite: tuple[int, int]
-    finite_min: float | None
-    finite_max: float | None
-    moments: Moments | None
+    plus: int
+    minus: int
+    finite: Finite | None
     last: float
     timestamp_us: int
 
     def then(self, later: Part) -> Part:
         """Merge with the points that arrived after these."""
-        is_later = later.timestamp_us >= self.timestamp_us
+        if self.finite is None or later.finite is None:
+            finite = self.finite or later.finite
+        else:
+            finite = self.finite.then(later.finite)
+        newest = later if later.timestamp_us >= self.timestamp_us else self
         return Part(
             self.count + later.count,
-            (self.infinite[0] + later.infinite[0], self.infinite[1] + later.infinite[1]),
-            min(_there(self.finite_min, later.finite_min), default=None),
-            max(_there(self.finite_max, later.finite_max), default=None),
-            merge(self.moments, later.moments)
-            if self.moments and later.moments
-            else self.moments or later.moments,
-            later.last if is_later else self.last,
-            later.timestamp_us if is_later else self.timestamp_us,
+            self.plus + later.plus,
+            self.minus + later.minus,
+            finite,
+            newest.last,
+            newest.timestamp_us,
         )
 
     @property
-    def is_exact(self) -> bool:
-        """Say whether the moments tell the deviation; where squares leave float64's range, not."""
-        moments = self.moments
-        return moments is None or self.finite_min == self.finite_max or is_exact(moments)
+    def tells_deviation(self) -> bool:
+        """Say whether `summary` knows the deviation; where squares leave float64's range, not."""
+        finite = self.finite
+        if finite is None or self.plus or self.minus or finite.min == finite.max:
+            return True
+        return is_exact(finite.moments)
 
     def summary(self, metric: str, std_dev: float | None = None) -> MetricSummary:
-        """Give the statistics; `std_dev` is of the finite values, where these do not tell it."""
-        plus, minus = self.infinite
+        """Give the statistics; with `std_dev` where these do not tell it."""
+        low = high = avg = deviation = math.nan
+        if self.finite is not None:
+            low, high, moments = self.finite.min, self.finite.max, self.finite.moments
+            avg = moments.mean
+            if std_dev is not None:
+                deviation = std_dev
+            else:
+                deviation = 0.0 if low == high else math.sqrt(moments.m2 / moments.count)
+        if self.plus or self.minus:
+            avg, deviation = self._with_infinities()
+            low = -math.inf if self.minus else low if self.finite else math.inf
+            high = math.inf if self.plus else high if self.finite else -math.inf
+        # Adding it takes the sign from a zero.
+        zero = 0.0
         return MetricSummary(
             metric,
             self.count,
-            -math.inf if minus else _or(self.finite_min, math.inf if plus else math.nan),
-            math.inf if plus else _or(self.finite_max, -math.inf if minus else math.nan),
-            self.last,
-            self._average(),
-            self._deviation(std_dev),
+            low + zero,
+            high + zero,
+            self.last + zero,
+            avg + zero,
+            deviation,
             self.timestamp_us,
         )
 
-    def _average(self) -> float:
-        plus, minus = self.infinite
-        if plus or minus:
-            return math.nan if plus and minus else math.inf if plus else -math.inf
-        return math.nan if self.moments is None else self.moments.mean
-
-    def _deviation(self, std_dev: float | None) -> float:
-        infinite = sum(self.infinite)
-        if self.moments is None:
-            return 0.0 if infinite == 1 else math.nan
-        if infinite:
-            return math.nan
-        if self.finite_min == self.finite_max:
-            return 0.0
-        return math.sqrt(self.moments.m2 / self.moments.count) if std_dev is None else std_dev
+    def _with_infinities(self) -> tuple[float, float]:
+        """Give Avg and StdDev where infinities take part."""
+        is_alone = self.finite is None and self.plus + self.minus == 1
+        deviation = 0.0 if is_alone else math.nan
+        if self.plus and self.minus:
+            return math.nan, deviation
+        return math.inf if self.plus else -math.inf, deviation
 
 
 def part_of(points: Points) -> Part:
@@ -110,24 +140,17 @@ def part_of(points: Points) -> Part:
     last = len(points) - 1 - int(np.argmax(points.timestamps_us[::-1]))
     return Part(
         len(points),
-        (int(np.isposinf(values).sum()), int(np.isneginf(values).sum())),
-        float(finite.min()) if len(finite) else None,
-        float(finite.max()) if len(finite) else None,
-        moments_of(finite) if len(finite) else None,
+        int(np.isposinf(values).sum()),
+        int(np.isneginf(values).sum()),
+        Finite(float(finite.min()), float(finite.max()), moments_of(finite))
+        if len(finite)
+        else None,
         float(values[last]),
         int(points.timestamps_us[last]),
     )
 
 
-def deviation_of(points: Points) -> float:
-    """Give the standard deviation of points' finite values, whatever their size."""
-    finite = points.values[np.isfinite(points.values)]
+def deviation_of(values: Float64Array) -> float:
+    """Give the standard deviation of the finite values among these, one or more, of any size."""
+    finite = values[np.isfinite(values)]
     return float(bucket_std_devs(finite, np.zeros(1, np.int64))[0])
-
-
-def _there(*values: float | None) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -21,8 +21,15 @@ from pcodec import ChunkConfig, DeltaSpec, standalone  # type: ignore[import-unt
 
 from stepwell.model.errors import DamagedSeriesError
 from stepwell.model.points import NO_STEP, Points
-from stepwell.model.statistics import moments_of
-from stepwell.store.sqlite.folder import CHUNKS_FILE, Folder, transaction, vacuum
+from stepwell.model.statistics import Moments, moments_of
+from stepwell.model.summaries import Finite, Part
+from stepwell.store.sqlite.folder import (
+    CHUNKS_FILE,
+    VARIABLES_MAX,
+    Folder,
+    transaction,
+    vacuum,
+)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS chunk (
@@ -58,14 +65,18 @@ CREATE TABLE IF NOT EXISTS compacted (
     seq INTEGER NOT NULL
 );
 """
-#: Which components got chunks in which compaction. Folders made before it was there get it when
-#: they are opened; what they hold counts as touched by the first compaction.
-_TOUCHED = """
+#: No component has this number: its row counts the rounds of compaction. It is never taken away, so
+#: that a version is never given twice, whatever is deleted.
+_ROUNDS = 0
+#: Which components got chunks in which round of compaction. Folders made before it was there get it
+#: when they are opened: version 1 is what came before that.
+_TOUCHED = f"""
 CREATE TABLE IF NOT EXISTS touched (
     component INTEGER PRIMARY KEY,
     version INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS touched_version ON touched (version);
+INSERT OR IGNORE INTO touched VALUES ({_ROUNDS}, 1);
 """
 
 CHUNK_POINTS_MAX = 65_536
@@ -82,6 +93,10 @@ _LARGE_POINTS_MIN = 8192
 _SUMMARY_COLUMNS = (
     "count, without_step, step_min, step_max, timestamp_min, timestamp_max, first, last,"
     " nan_count, inf_count, inf_negative_count, finite_min, finite_max, mean, m2"
+)
+_PART_COLUMNS = (
+    "count, nan_count, inf_count, inf_negative_count, finite_min, finite_max, mean, m2, last,"
+    " timestamp_max"
 )
 _CHUNK_COLUMNS = f"series, first_index, {_SUMMARY_COLUMNS}, crc, steps, timestamps, vals"
 _INSERT = f"INSERT INTO chunk ({_CHUNK_COLUMNS}) VALUES ({','.join('?' * 21)})"
@@ -115,6 +130,13 @@ class Summary:
 
 
 _summary_values = attrgetter(*(each.name for each in fields(Summary)))
+
+
+class PartRow(NamedTuple):
+    """A chunk's place in its series, and its summary as statistics need it."""
+
+    first_index: int
+    part: Part
 
 
 class Chunk(NamedTuple):
@@ -292,32 +314,51 @@ class ChunkFile:
         )
         return [_chunk(row) for row in rows]
 
-    def summaries_of(self, series: int) -> list[tuple[int, Summary]]:
-        """Read the summaries of a series' chunks, with their first indexes, in order.
+    def parts_of(self, series: Sequence[int]) -> dict[int, list[PartRow]]:
+        """Read what statistics need of the chunks of many series, in order.
 
         Raises:
             DamagedSeriesError: they cannot be read.
         """
-        rows = self._rows(
-            f"SELECT first_index, {_SUMMARY_COLUMNS} FROM chunk WHERE series = ?"
-            " ORDER BY first_index",
-            (series,),
-        )
-        return [(row[0], Summary(*row[1:])) for row in rows]
+        found: dict[int, list[PartRow]] = {}
+        for rows in self._rows_of_many(
+            f"SELECT series, first_index, {_PART_COLUMNS} FROM chunk WHERE series IN ({{}})"
+            " ORDER BY series, first_index",
+            series,
+        ):
+            for row in rows:
+                found.setdefault(row[0], []).append(PartRow(row[1], _part(row[2:])))
+        return found
 
-    def touched_since(self, version: int) -> tuple[list[int], int]:
-        """List components that got chunks after a version, and the newest version."""
+    def totals(self, series: Sequence[int]) -> dict[int, int]:
+        """Count the points in the chunks of many series. Those without chunks are not in it.
+
+        Raises:
+            DamagedSeriesError: they cannot be read.
+        """
+        query = "SELECT series, points FROM series_total WHERE series IN ({})"
+        return {row[0]: row[1] for rows in self._rows_of_many(query, series) for row in rows}
+
+    def newest_version(self) -> int:
+        """Give the version of the last round that brought points into chunks; 1 before any did."""
+        row = self.db.execute("SELECT version FROM touched WHERE component = ?", (_ROUNDS,))
+        version: int = row.fetchone()[0]
+        return version
+
+    def touched_since(self, version: int) -> list[int]:
+        """List the components that got chunks after a version."""
         rows = self.db.execute(
-            "SELECT component, version FROM touched WHERE version > ? ORDER BY version", (version,)
-        ).fetchall()
-        return [row[0] for row in rows], rows[-1][1] if rows else version
+            "SELECT component FROM touched WHERE version > ? AND component != ?",
+            (version, _ROUNDS),
+        )
+        return [row[0] for row in rows]
 
     def replace(
         self,
         removed: Sequence[tuple[int, int]],
         added: Sequence[Chunk],
         compacted: dict[int, int] | None = None,
-        components: Iterable[int] = (),
+        components: Collection[int] = (),
     ) -> None:
         """Write chunks in place of others and note how far hot files are compacted. All or nothing.
 
@@ -325,7 +366,7 @@ class ChunkFile:
             removed: (series, first_index) of the chunks that `added` takes in.
             added: the new chunks.
             compacted: slot to the last row that they hold.
-            components: whose points come into chunks.
+            components: whose points come into chunks, in a round of compaction.
         """
         with transaction(self.db):
             self.db.executemany("DELETE FROM chunk WHERE series = ? AND first_index = ?", removed)
@@ -341,23 +382,19 @@ class ChunkFile:
                 self.db.executemany(
                     "INSERT OR REPLACE INTO compacted VALUES (?, ?)", compacted.items()
                 )
-            self.db.executemany(
-                "INSERT INTO touched"
-                " VALUES (?, (SELECT coalesce(max(version), 0) FROM touched) + 1)"
-                " ON CONFLICT DO UPDATE SET version = excluded.version",
-                [(component,) for component in components],
-            )
+            if components:
+                version = self.newest_version() + 1
+                self.db.executemany(
+                    "INSERT OR REPLACE INTO touched VALUES (?, ?)",
+                    [(component, version) for component in (_ROUNDS, *components)],
+                )
 
-    def delete_series(self, series: Iterable[int]) -> None:
-        """Delete all chunks of some series."""
+    def delete_component(self, component: int, series: Iterable[int]) -> None:
+        """Delete all chunks of a component's series, and forget the component."""
         with transaction(self.db):
             for each in series:
                 self.db.execute("DELETE FROM chunk WHERE series = ?", (each,))
                 self.db.execute("DELETE FROM series_total WHERE series = ?", (each,))
-
-    def untouch(self, component: int) -> None:
-        """Forget a deleted component."""
-        with transaction(self.db):
             self.db.execute("DELETE FROM touched WHERE component = ?", (component,))
 
     def give_space_back(self, pages_max: int) -> None:
@@ -385,7 +422,12 @@ class ChunkFile:
         """Close the connection."""
         self.db.close()
 
-    def _rows(self, query: str, parameters: tuple[int, ...]) -> list[Any]:
+    def _rows_of_many(self, query: str, series: Sequence[int]) -> Iterator[list[Any]]:
+        for first in range(0, len(series), VARIABLES_MAX):
+            some = series[first : first + VARIABLES_MAX]
+            yield self._rows(query.format(",".join("?" * len(some))), some)
+
+    def _rows(self, query: str, parameters: Sequence[int]) -> list[Any]:
         try:
             return self.db.execute(query, parameters).fetchall()
         except sqlite3.DatabaseError as error:
@@ -427,6 +469,15 @@ def _crc(*columns: bytes) -> int:
 
 def _chunk(row: tuple[Any, ...]) -> Chunk:
     return Chunk(row[0], row[1], Summary(*row[2:17]), *row[17:])
+
+
+def _part(row: tuple[Any, ...]) -> Part:
+    count, nan_count, plus, minus, finite_min, finite_max, mean, m2, last, timestamp_max = row
+    finite = None
+    if mean is not None:
+        moments = Moments(count - nan_count - plus - minus, mean, math.inf if m2 is None else m2)
+        finite = Finite(finite_min, finite_max, moments)
+    return Part(count, plus, minus, finite, math.nan if last is None else last, timestamp_max)
 
 
 def _row(chunk: Chunk) -> tuple[object, ...]:

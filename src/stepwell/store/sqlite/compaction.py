@@ -255,8 +255,7 @@ class Compactor:
         registry, chunks = self._opened()
         for component_id in registry.unpurged():
             self._hook("purge")
-            chunks.delete_series(registry.series_of(component_id).values())
-            chunks.untouch(component_id)
+            chunks.delete_component(component_id, registry.series_of(component_id).values())
             registry.purge(component_id)
         chunks.give_space_back(_VACUUM_PAGES)
 

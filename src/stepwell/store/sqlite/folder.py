@@ -30,6 +30,8 @@ COMPACTION_LOCK = "compaction.lock"
 CLAIMS_LOCK = "claims.lock"
 MAKING_LOCK = "making.lock"
 
+#: Below SQLite's bound on the variables of one statement.
+VARIABLES_MAX = 30_000
 _PAGE_BYTES = 8192
 _BUSY_MS = 10_000
 #: The log is written back after this many pages (8 MiB), by the commit that reaches it. From then

@@ -220,7 +220,7 @@ class HotReader:
 
     def rows_of(self, component_id: int) -> list[HotRow]:
         """Read a component's rows, without those that were compacted meanwhile."""
-        self._look()
+        self.look()
         seqs = self._seqs.get(component_id, ())
         rows: list[HotRow] = []
         for first in range(0, len(seqs), _SEQS_AT_ONCE):
@@ -234,12 +234,11 @@ class HotReader:
         return rows
 
     def last_rows(self) -> dict[int, int]:
-        """Give each component's last row, of the rows that are not known to be compacted."""
-        self._look()
+        """Give each component's last row, of those looked at and not known to be compacted."""
         return {component: seqs[-1] for component, seqs in self._seqs.items()}
 
-    def _look(self) -> None:
-        """Note whose the rows are that came since the last look."""
+    def look(self) -> None:
+        """Note whose the rows are that came since the last look. Reads no points."""
         for seq, component in self._db.execute(
             "SELECT seq, component FROM hot WHERE seq > ? ORDER BY seq", (self._seen_seq,)
         ):
@@ -251,6 +250,7 @@ class HotReader:
         if seq == self._compacted_seq:
             return
         self._compacted_seq = seq
+        self._seen_seq = max(self._seen_seq, seq)
         for component, seqs in list(self._seqs.items()):
             kept = [each for each in seqs if each > seq]
             if kept:

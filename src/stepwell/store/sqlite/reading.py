@@ -233,18 +233,25 @@ class Snapshots:
 
     def changed_since(self, mark: int) -> tuple[list[Change], int]:
         """List components that got points after a mark. See `protocol.Store.changed_since`."""
-        stamps: dict[int, int] = {}
-        for reader in self._hot_readers().values():
-            for component, seq in reader.last_rows().items():
-                # Numbers of rows only grow, so the sum over the files tells any new row.
-                stamps[component] = stamps.get(component, 0) + seq
+        readers = self._hot_readers().values()
+        for reader in readers:
+            reader.look()
         with transaction(self._chunks.db, write=False):
+            # Forgets what has left the hot rows: that is among the touched then.
             self._compacted()
-            touched, newest = self._chunks.touched_since(mark)
-        # Negative: no sum of rows. What came into chunks is looked at once for each version.
-        stamps |= dict.fromkeys(touched, -newest)
-        names = self._registry.names_of(stamps)
-        return [Change(component, stamps[number]) for number, component in names.items()], newest
+            newest = self._chunks.newest_version()
+            touched = self._chunks.touched_since(mark)
+        stamps: dict[int, int] = {}
+        for reader in readers:
+            for number, seq in reader.last_rows().items():
+                # Numbers of rows only grow, so their sum tells any new row in any file.
+                stamps[number] = stamps.get(number, 0) + seq
+        for number in touched:
+            stamps[number] = stamps.get(number, 0) - newest
+        # 0 means all: a folder may have chunks of a time when nobody noted what they touched.
+        names = self._registry.names_of(stamps) if mark else self._registry.names()
+        changes = [Change(name, stamps.get(number, -newest)) for number, name in names.items()]
+        return changes, newest
 
     def has_component(self, component: Component) -> bool:
         """Say whether there is such a component."""
@@ -288,7 +295,9 @@ class Snapshots:
     def _hot_readers(self) -> dict[int, HotReader]:
         for slot in self._registry.slots():
             if slot not in self._hot:
-                self._hot[slot] = HotReader(self._folder, slot)
+                reader = self._hot[slot] = HotReader(self._folder, slot)
+                # What chunks have by now they have whenever we look: it need not be read here.
+                reader.note_compacted(self._chunks.compacted().get(slot, 0))
         return self._hot
 
     def _compacted(self) -> dict[int, int]:

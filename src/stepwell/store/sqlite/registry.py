@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from stepwell.model.names import Component
 from stepwell.store.protocol import NewComponent
-from stepwell.store.sqlite.folder import REGISTRY_FILE, Folder, transaction
+from stepwell.store.sqlite.folder import REGISTRY_FILE, VARIABLES_MAX, Folder, transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS component (
@@ -44,9 +44,8 @@ CREATE TABLE IF NOT EXISTS tombstone (
 _CACHED_SERIES_MAX = 200_000
 #: No put waits for longer than this, so older deletions cannot concern one.
 _DELETIONS_KEPT_US = 600_000_000
-#: Below SQLite's bound on the variables of one statement.
-_VARIABLES_MAX = 30_000
-_COMPONENTS_AT_ONCE = 10_000
+#: Components that a caller who follows gets at a time.
+_FOLLOWED_MAX = 10_000
 
 
 class SeriesRow(NamedTuple):
@@ -92,8 +91,8 @@ class Registry:
         """Keep the numbers of components that were not deleted."""
         wanted = list(component_ids)
         live: set[int] = set()
-        for first in range(0, len(wanted), _VARIABLES_MAX):
-            part = wanted[first : first + _VARIABLES_MAX]
+        for first in range(0, len(wanted), VARIABLES_MAX):
+            part = wanted[first : first + VARIABLES_MAX]
             marks = ",".join("?" * len(part))
             rows = self.db.execute(f"SELECT id FROM component WHERE id IN ({marks})", part)
             live.update(row[0] for row in rows)
@@ -103,17 +102,22 @@ class Registry:
         """List live components by number, some after one, and the last one's number."""
         rows = self.db.execute(
             "SELECT id, account, name, created_us FROM component WHERE id > ? ORDER BY id LIMIT ?",
-            (number, _COMPONENTS_AT_ONCE),
+            (number, _FOLLOWED_MAX),
         ).fetchall()
         found = [NewComponent(Component(row[1], row[2]), row[3]) for row in rows]
         return found, rows[-1][0] if rows else number
+
+    def names(self) -> dict[int, Component]:
+        """Name all live components by number."""
+        rows = self.db.execute("SELECT id, account, name FROM component")
+        return {row[0]: Component(row[1], row[2]) for row in rows}
 
     def names_of(self, component_ids: Iterable[int]) -> dict[int, Component]:
         """Name components by number; those that were deleted have none."""
         wanted = list(component_ids)
         names: dict[int, Component] = {}
-        for first in range(0, len(wanted), _VARIABLES_MAX):
-            part = wanted[first : first + _VARIABLES_MAX]
+        for first in range(0, len(wanted), VARIABLES_MAX):
+            part = wanted[first : first + VARIABLES_MAX]
             marks = ",".join("?" * len(part))
             rows = self.db.execute(
                 f"SELECT id, account, name FROM component WHERE id IN ({marks})", part

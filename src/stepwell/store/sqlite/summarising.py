@@ -5,19 +5,17 @@ No chunk is decoded, but where squares of its values leave float64's range.
 
 from __future__ import annotations
 
-import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
 from stepwell.model.errors import DamagedSeriesError, StoreError, StoreUnavailableError
 from stepwell.model.names import Component
 from stepwell.model.points import Points
-from stepwell.model.statistics import Moments
 from stepwell.model.summaries import MetricSummary, Part, deviation_of, part_of
-from stepwell.store.protocol import SeriesKey
-from stepwell.store.sqlite.chunks import ChunkFile, Summary, check_sequence, decode_chunk
+from stepwell.store.sqlite.chunks import ChunkFile, PartRow, check_sequence, decode_chunk
 from stepwell.store.sqlite.compaction import by_series
 from stepwell.store.sqlite.hot import PointArray
 
@@ -25,7 +23,7 @@ from stepwell.store.sqlite.hot import PointArray
 def summarise_component(
     component: Component, series: dict[str, int], chunks: ChunkFile, hot: PointArray
 ) -> list[MetricSummary] | StoreError:
-    """Summarise a component's series that have points, by name.
+    """Summarise a component's series that have points, in the order of `series`.
 
     Args:
         component: whose they are.
@@ -33,74 +31,39 @@ def summarise_component(
         chunks: the chunk file, in a read transaction.
         hot: the component's points that no chunk holds.
     """
+    subject = f"Trial component {component.name!r}"
     waiting = dict(by_series(hot))
     found = []
     try:
+        numbers = sorted(series.values())
+        stored, totals = chunks.parts_of(numbers), chunks.totals(numbers)
         for metric, number in series.items():
-            key = SeriesKey(component, metric)
-            summary = _summarise(key, number, chunks, waiting.get(number))
-            if summary is not None:
-                found.append(summary)
+            # In the message below, if it is this one that is damaged.
+            subject = f"Metric {metric!r} of trial component {component.name!r}"
+            rows, points = stored.get(number, ()), waiting.get(number)
+            part = _part(rows, totals.get(number, 0), points)
+            # A name can be registered by a put that then failed.
+            if part is not None:
+                std_dev = None if part.tells_deviation else _deviation(number, chunks, points)
+                found.append(part.summary(metric, std_dev))
     except DamagedSeriesError as error:
-        return error
+        return DamagedSeriesError(f"{subject} is damaged: {error}.")
     except sqlite3.Error as error:
         return StoreUnavailableError(str(error))
     return found
 
 
-def _summarise(
-    key: SeriesKey, number: int, chunks: ChunkFile, hot: Points | None
-) -> MetricSummary | None:
-    try:
-        stored = chunks.summaries_of(number)
-        check_sequence([(first, each.count) for first, each in stored], chunks.total(number))
-        part = _merged([_part(each) for _, each in stored], hot)
-        if part is None:
-            return None
-        if part.is_exact:
-            return part.summary(key.metric)
-        return part.summary(key.metric, _deviation(number, chunks, hot))
-    except DamagedSeriesError as error:
-        msg = (
-            f"Metric {key.metric!r} of trial component {key.component.name!r} is damaged: {error}."
-        )
-        raise DamagedSeriesError(msg) from error
-
-
-def _merged(parts: Iterable[Part], hot: Points | None) -> Part | None:
-    whole: Part | None = None
-    for part in parts:
-        whole = part if whole is None else whole.then(part)
-    if hot is None:
-        return whole
-    return part_of(hot) if whole is None else whole.then(part_of(hot))
-
-
-def _part(summary: Summary) -> Part:
-    moments = None
-    if summary.mean is not None:
-        count = summary.count - summary.nan_count - summary.inf_count - summary.inf_negative_count
-        m2 = math.inf if summary.m2 is None else summary.m2
-        moments = Moments(count, summary.mean, m2)
-    return Part(
-        summary.count,
-        (summary.inf_count, summary.inf_negative_count),
-        summary.finite_min,
-        summary.finite_max,
-        moments,
-        math.nan if summary.last is None else summary.last,
-        summary.timestamp_max,
-    )
+def _part(rows: Sequence[PartRow], total: int, hot: Points | None) -> Part | None:
+    """Merge a series' chunks, all of which must be there, with its hot points."""
+    check_sequence([(first_index, part.count) for first_index, part in rows], total)
+    parts = [part for _, part in rows]
+    if hot is not None:
+        parts.append(part_of(hot))
+    return reduce(Part.then, parts) if parts else None
 
 
 def _deviation(number: int, chunks: ChunkFile, hot: Points | None) -> float:
-    parts = [decode_chunk(chunk) for chunk in chunks.chunks_of(number)]
+    parts = [decode_chunk(chunk).values for chunk in chunks.chunks_of(number)]
     if hot is not None:
-        parts.append(hot)
-    return deviation_of(
-        Points(
-            np.concatenate([part.steps for part in parts]),
-            np.concatenate([part.timestamps_us for part in parts]),
-            np.concatenate([part.values for part in parts]),
-        )
-    )
+        parts.append(hot.values)
+    return deviation_of(np.concatenate(parts))
