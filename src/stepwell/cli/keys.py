@@ -59,8 +59,9 @@ def create(  # noqa: PLR0913 - one parameter an option
         raise typer.BadParameter(msg, param_hint="--name")
     now_us = _now_us()
     expires_us = None if expires is None else _expiry_us(expires, now_us)
-    encryption = key_encryption.load(key_file, make=True)
     with _writing(data) as connection:
+        make = not keys.list_sealed(connection)
+        encryption = key_encryption.load(key_file, data_folder(data), make=make)
         key, secret = keys.create(
             connection,
             encryption,
@@ -76,7 +77,7 @@ def create(  # noqa: PLR0913 - one parameter an option
 @app.command("list")
 def list_keys(data: Data = None, as_json: _Json = False) -> None:  # noqa: FBT002 - typer's way
     """List all keys, without their secrets."""
-    with _opened(data) as database, database.read() as connection:
+    with _opened(data, make=False) as database, database.read() as connection:
         found = keys.list_all(connection)
     now_us = _now_us()
     rows = [
@@ -112,7 +113,7 @@ def list_keys(data: Data = None, as_json: _Json = False) -> None:  # noqa: FBT00
 @app.command()
 def revoke(key_id: _KeyId, data: Data = None) -> None:
     """Make a key useless for good, in every worker within a second."""
-    with _writing(data) as connection:
+    with _writing(data, make=False) as connection:
         keys.revoke(connection, key_id, _now_us())
     Console().print(f"revoked {key_id}", highlight=False)
 
@@ -125,22 +126,22 @@ def rotate(
     as_json: _Json = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Give a key a new secret, shown here and never again; the old one stops working."""
-    encryption = key_encryption.load(key_file)
-    with _writing(data) as connection:
-        key, secret = keys.rotate(connection, encryption, key_id)
+    with _writing(data, make=False) as connection:
+        encryption = key_encryption.load(key_file, data_folder(data))
+        key, secret = keys.rotate(connection, encryption, key_id, _now_us())
     _show_secret(key, secret, as_json=as_json)
 
 
 @contextlib.contextmanager
-def _opened(data: Path | None) -> Iterator[Database]:
-    folder = Folder(data_folder(data))
+def _opened(data: Path | None, *, make: bool) -> Iterator[Database]:
+    folder = Folder(data_folder(data), create=make)
     with contextlib.closing(Database(sqlite_url(folder.path / CATALOG_FILE))) as database:
         yield database
 
 
 @contextlib.contextmanager
-def _writing(data: Path | None) -> Iterator[sa.Connection]:
-    with _opened(data) as database, database.write() as connection:
+def _writing(data: Path | None, *, make: bool = True) -> Iterator[sa.Connection]:
+    with _opened(data, make=make) as database, database.write() as connection:
         yield connection
 
 

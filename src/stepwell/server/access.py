@@ -28,14 +28,15 @@ def decided(settings: Settings) -> Settings:
         with database.read() as connection:
             known = keys.list_all(connection)
             has_keys = any(key.is_valid(time.time_ns() // 1000) for key in known)
+            is_sealed = any(key.revoked_us is None for key in known)
             auth = settings.auth
             if auth is None:
                 is_open = is_loopback(settings.host) or settings.is_insecure
                 auth = Auth.OFF if is_open and not known else Auth.KEYS
-            if auth is Auth.KEYS and known:
+            if auth is Auth.KEYS and is_sealed:
                 # A wrong key-encryption key is better seen now than by the first client.
-                encryption = key_encryption.load(settings.key_file)
-                keys.with_secrets(connection, encryption, time.time_ns() // 1000)
+                encryption = key_encryption.load(settings.key_file, settings.data)
+                keys.check_encryption(connection, encryption)
     finally:
         database.close()
     if not is_loopback(settings.host) and not settings.is_insecure:
@@ -62,7 +63,9 @@ def authenticator(settings: Settings, database: Database) -> Authenticator:
     """
     if settings.auth is not Auth.KEYS:
         return NoAuthentication()
-    encryption = key_encryption.load(settings.key_file, make=True)
+    with database.read() as connection:
+        make = not keys.list_sealed(connection)
+    encryption = key_encryption.load(settings.key_file, settings.data, make=make)
     return SignatureAuthentication(Keys(database, encryption), settings.clock_skew_s)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -12,11 +13,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from stepwell.catalog import keys
 from stepwell.catalog.database import Database
-from stepwell.catalog.keys import AccessKey
+from stepwell.catalog.keys import AccessKey, SealedKey
 from stepwell.model.access import ANYONE, Identity, role_for
 from stepwell.model.errors import (
     AccessDeniedError,
     IncompleteSignatureError,
+    KeyEncryptionError,
     RequestExpiredError,
     RequestSkewedError,
     SignatureError,
@@ -26,13 +28,17 @@ from stepwell.model.names import DEFAULT_REGION
 from stepwell.server.asgi import Scope
 from stepwell.wire import sigv4
 
+logger = logging.getLogger(__name__)
+
 SAGEMAKER = "sagemaker"
 STS = "sts"
-#: A key that was revoked stops working within this time, in every worker.
-_KEYS_KEPT_S = 1.0
+#: How old a worker's knowledge of the keys may be. A key that was revoked stops working within this
+#: time; the promise is a second.
+_KEYS_KEPT_S = 0.5
 #: A key that is not known is looked up again, but not more often than this.
 _LOOK_AGAIN_S = 0.05
-_TIME_FORMAT = "%Y%m%dT%H%M%SZ"
+#: Characters of a canonical request that are shown to a client whose signature does not match.
+_SHOWN_CHARS_MAX = 4096
 
 
 class Authenticator(Protocol):
@@ -76,19 +82,28 @@ class NoAuthentication:
 
 
 class Keys:
-    """The access keys as one worker knows them: at most `_KEYS_KEPT_S` behind the catalog."""
+    """The access keys as one worker knows them: at most `_KEYS_KEPT_S` behind the catalog.
+
+    The catalog says cheaply whether any key has changed, and only then all are read again. Used by
+    the event loop alone.
+    """
 
     def __init__(
         self,
         database: Database,
         encryption: AESGCM,
         clock: Callable[[], float] = time.monotonic,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         """Know nothing yet."""
         self._database = database
         self._encryption = encryption
         self._clock = clock
-        self._known: dict[str, tuple[AccessKey, str]] = {}
+        self._now_us = now_us
+        self._version: bytes | None = None
+        self._sealed: dict[str, SealedKey] = {}
+        self._opened: dict[SealedKey, str] = {}
+        self._told: set[SealedKey] = set()
         self._looked = float("-inf")
 
     def find(self, key_id: str) -> tuple[AccessKey, str] | None:
@@ -96,18 +111,39 @@ class Keys:
 
         Raises:
             StoreUnavailableError: the catalog is away.
-            KeyEncryptionError: the secrets cannot be decrypted.
+            KeyEncryptionError: the secret cannot be decrypted.
         """
-        age = self._clock() - self._looked
-        if age > _KEYS_KEPT_S or (key_id not in self._known and age > _LOOK_AGAIN_S):
-            now_us = time.time_ns() // 1000
-            with self._database.read() as connection:
-                self._known = keys.with_secrets(connection, self._encryption, now_us)
-            self._looked = self._clock()
-        found = self._known.get(key_id)
-        if found is not None and found[0].is_valid(time.time_ns() // 1000):
-            return found
-        return None
+        age_s = self._clock() - self._looked
+        if age_s > _KEYS_KEPT_S or (key_id not in self._sealed and age_s > _LOOK_AGAIN_S):
+            self._look()
+        sealed = self._sealed.get(key_id)
+        if sealed is None or not sealed.key.is_valid(self._now_us()):
+            return None
+        secret = self._opened.get(sealed)
+        if secret is None:
+            secret = self._opened[sealed] = self._open(sealed)
+        return sealed.key, secret
+
+    def _look(self) -> None:
+        started = self._clock()
+        with self._database.read() as connection:
+            version = keys.version(connection)
+            if version != self._version or version is None:
+                self._sealed = {each.key.id: each for each in keys.list_sealed(connection)}
+                # Secrets that were replaced are forgotten.
+                current = set(self._sealed.values())
+                self._opened = {key: text for key, text in self._opened.items() if key in current}
+                self._version = version
+        self._looked = started
+
+    def _open(self, sealed: SealedKey) -> str:
+        try:
+            return keys.unseal(self._encryption, sealed)
+        except KeyEncryptionError as error:
+            if sealed not in self._told:
+                self._told.add(sealed)
+                logger.error("%s", error)  # noqa: TRY400 - it says all that there is to say
+            raise
 
 
 class SignatureAuthentication:
@@ -120,7 +156,10 @@ class SignatureAuthentication:
         self._now_s = now_s
 
     def identify(self, scope: Scope, body: bytes, service: str = SAGEMAKER) -> Identity:
-        """Verify a request's signature. See `Authenticator.identify`."""
+        """Verify a request's signature. See `Authenticator.identify`.
+
+        Nothing is computed over the body before the key is known and the time is right.
+        """
         request = sigv4.Request(
             scope["method"],
             scope["raw_path"].decode("latin-1"),
@@ -129,43 +168,32 @@ class SignatureAuthentication:
             body,
         )
         signature = sigv4.parse(request)
-        self._check_scope(request, signature, service)
-        self._check_time(signature)
-        found = self._keys.find(signature.key_id)
-        if found is None:
-            msg = (
-                "The security token included in the request is invalid: there is no valid access"
-                f" key {signature.key_id[:128]!r} (it may have expired or been revoked)."
-            )
-            raise UnrecognizedClientError(msg)
-        key, secret = found
-        if not sigv4.is_genuine(request, signature, secret) or not sigv4.is_payload_intact(request):
-            raise SignatureError(_mismatch(request, signature))
-        return Identity(key.account, key.id, key.role, signature.region or DEFAULT_REGION)
-
-    def _check_scope(
-        self, request: sigv4.Request, signature: sigv4.Signature, service: str
-    ) -> None:
-        if signature.service != service:
+        claim = signature.claim
+        if claim.service != service:
             msg = f"Credential should be scoped to correct service: {service!r}."
             raise SignatureError(msg)
-        if not signature.region.isascii() or not signature.region.replace("-", "").isalnum():
-            msg = "Credential should be scoped to a valid region."
-            raise SignatureError(msg)
-        signed = signature.signed_headers.split(";")
-        if "x-amz-target" in request.headers and "x-amz-target" not in signed:
-            msg = "'X-Amz-Target' must be a signed header."
-            raise IncompleteSignatureError(msg)
-        if signature.expires_s is None and "x-amz-date" not in signed:
-            msg = "'X-Amz-Date' must be a signed header."
-            raise IncompleteSignatureError(msg)
-        if "x-amz-security-token" in request.headers or "X-Amz-Security-Token=" in request.query:
+        if signature.has_token:
             msg = (
                 "The security token included in the request is invalid: Stepwell has no temporary"
                 " credentials. Sign with an access key of `stepwell keys create` alone, without"
                 " AWS_SESSION_TOKEN."
             )
             raise UnrecognizedClientError(msg)
+        self._check_time(signature)
+        found = self._keys.find(claim.key_id)
+        if found is None:
+            msg = (
+                "The security token included in the request is invalid: there is no valid access"
+                f" key {claim.key_id[:128]!r} (it may have expired or been revoked)."
+            )
+            raise UnrecognizedClientError(msg)
+        key, secret = found
+        if not sigv4.is_genuine(request, signature, secret):
+            raise SignatureError(_mismatch(request, signature))
+        if not sigv4.is_payload_intact(request, signature):
+            msg = "The request's body is not the one whose SHA-256 X-Amz-Content-Sha256 states."
+            raise SignatureError(msg)
+        return Identity(key.account, key.id, key.role, claim.region)
 
     def _check_time(self, signature: sigv4.Signature) -> None:
         age_s = self._now_s() - _seconds(signature.time)
@@ -175,7 +203,7 @@ class SignatureAuthentication:
             raise RequestExpiredError(msg)
         is_old = signature.expires_s is None and age_s > self._skew_s
         if is_old or age_s < -self._skew_s:
-            now = dt.datetime.fromtimestamp(self._now_s(), dt.UTC).strftime(_TIME_FORMAT)
+            now = dt.datetime.fromtimestamp(self._now_s(), dt.UTC).strftime(sigv4.TIME_FORMAT)
             msg = (
                 f"Signature {'expired' if is_old else 'not yet current'}: it was made at"
                 f" {signature.time}, and the server's time is {now}; they may differ by"
@@ -192,18 +220,21 @@ def _seconds(time_text: str) -> float:
         IncompleteSignatureError: it has another form.
     """
     try:
-        return dt.datetime.strptime(time_text, _TIME_FORMAT).replace(tzinfo=dt.UTC).timestamp()
+        moment = dt.datetime.strptime(time_text, sigv4.TIME_FORMAT).replace(tzinfo=dt.UTC)
     except ValueError as error:
         msg = "The request's date must have the form YYYYMMDD'T'HHMMSS'Z'."
         raise IncompleteSignatureError(msg) from error
+    return moment.timestamp()
 
 
 def _mismatch(request: sigv4.Request, signature: sigv4.Signature) -> str:
-    canonical = sigv4.canonical_request(request, signature)
+    reading = next(sigv4.readings(request))
+    payload = sigv4.payload_of(request, signature)
+    canonical = sigv4.canonical_request(reading, signature, payload)
     return (
         "The request signature we calculated does not match the signature you provided. Check your"
         " AWS Secret Access Key and signing method.\n\nThe Canonical String for this request should"
-        f" have been\n'{canonical}'\n\nThe String-to-Sign should have been\n"
+        f" have been\n'{canonical[:_SHOWN_CHARS_MAX]}'\n\nThe String-to-Sign should have been\n"
         f"'{sigv4.string_to_sign(signature, canonical)}'\n"
     )
 

@@ -18,6 +18,7 @@ from stepwell.model.errors import KeyEncryptionError
 
 VARIABLE = "STEPWELL_KEY_ENCRYPTION_KEY"
 _KEY_BYTES = 32
+_FILE_CHARS_MAX = 1024
 
 
 def default_key_file() -> Path:
@@ -26,28 +27,41 @@ def default_key_file() -> Path:
     return Path(base) / "stepwell" / "key-encryption.key"
 
 
-def load(key_file: Path | None = None, *, make: bool = False) -> AESGCM:
+def load(key_file: Path | None, data: Path, *, make: bool = False) -> AESGCM:
     """Load the key; with `make`, make its file where there is none.
 
+    Args:
+        key_file: where it is; None: the default place.
+        data: the data folder, which the file must not be in.
+        make: whether a new one will do, because no secret is encrypted yet.
+
     Raises:
-        KeyEncryptionError: there is none, it is malformed, or others can read its file.
+        KeyEncryptionError: there is none, it is malformed, lies in the data folder, or others can
+            read it.
     """
     text = os.environ.get(VARIABLE)
     if text is not None:
         return _cipher(text, f"the variable {VARIABLE}")
     path = key_file or default_key_file()
+    if path.resolve().is_relative_to(data.resolve()):
+        msg = (
+            f"{path}: the key-encryption key is in the data folder, so that who steals the one has"
+            " the other; name another place by --key-file"
+        )
+        raise KeyEncryptionError(msg)
     try:
         if make and not path.exists():
             _make(path)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            msg = f"{path}: its mode is {mode:04o}, so others can read it; make it 0600"
-            raise KeyEncryptionError(msg)
-        text = path.read_text()
+        with path.open(encoding="ascii") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                msg = f"{path}: its mode is {mode:04o}, so others can read it; make it 0600"
+                raise KeyEncryptionError(msg)
+            text = file.read(_FILE_CHARS_MAX)
     except FileNotFoundError as error:
         msg = (
-            f"{path}: the key-encryption key is not there. `stepwell keys create` makes one; or"
-            f" name it by --key-file or put it into {VARIABLE}"
+            f"{path}: the key-encryption key is not there. Name its file by --key-file, or put it"
+            f" into {VARIABLE}. If it is lost, revoke all access keys and create new ones"
         )
         raise KeyEncryptionError(msg) from error
     except (OSError, UnicodeDecodeError) as error:

@@ -22,6 +22,22 @@ class ControlRequest(NamedTuple):
     members: dict[str, Any]
 
 
+def operation_of(target: str | None) -> str:
+    """Give the operation that a target names.
+
+    Raises:
+        UnknownOperationError: it names none of this service.
+    """
+    name = (target or "").removeprefix(_SERVICE)
+    if target == name or name not in OPERATIONS:
+        msg = (
+            f"Unknown operation: {(target or '')[:_SHOWN_CHARS_MAX]!r}. Stepwell answers the"
+            " Experiments and lineage operations of SageMaker; docs/sagemaker.md lists them."
+        )
+        raise UnknownOperationError(msg)
+    return name
+
+
 def decode_control(target: str | None, body: bytes) -> ControlRequest:
     """Decode a request.
 
@@ -30,20 +46,13 @@ def decode_control(target: str | None, body: bytes) -> ControlRequest:
         SerializationError: the body is not JSON, or a member has the wrong JSON type.
         ValidationError: members that break a rule, all of them.
     """
-    name = (target or "").removeprefix(_SERVICE)
-    operation = OPERATIONS.get(name) if target != name else None
-    if operation is None:
-        msg = (
-            f"Unknown operation: {(target or '')[:_SHOWN_CHARS_MAX]!r}. Stepwell answers the"
-            " Experiments and lineage operations of SageMaker; docs/sagemaker.md lists them."
-        )
-        raise UnknownOperationError(msg)
+    name = operation_of(target)
     document = decode_json(body) if body.strip() else {}
     if not isinstance(document, dict):
         msg = "The request body must be a JSON object."
         raise SerializationError(msg)
     problems: list[str] = []
-    members = operation.input.read(document, "", problems)
+    members = OPERATIONS[name].input.read(document, "", problems)
     if problems:
         raise ValidationError(problems)
     return ControlRequest(name, members)

@@ -37,7 +37,7 @@ from stepwell.server.control import (
 )
 from stepwell.server.control.service import Control, Handler
 from stepwell.server.edge import Edge
-from stepwell.wire.control import decode_control, encode_document
+from stepwell.wire.control import decode_control, encode_document, operation_of
 
 logger = logging.getLogger(__name__)
 
@@ -122,19 +122,23 @@ class ControlPlane:
             identity = self._authenticator.identify(scope, body, STS)
         except ClientGoneError:
             return
-        except StepwellError as error:
+        except Exception as error:
+            if not isinstance(error, StepwellError):
+                logger.exception("unexpected error", extra={"request_id": request_id.decode()})
             refusal = error_answer(error, request_id)
             self._telemetry.refused(refusal.code)
             code = _STS_CODES.get(refusal.code, refusal.code)
-            document = sts.error_document(code, str(error), request_id)
+            message = str(error) if isinstance(error, StepwellError) else "Internal failure."
+            document = sts.error_document(code, message, request_id)
             await send_answer(send, refusal.status, [sts.XML], document)
         else:
             headers = [(b"x-amzn-requestid", request_id), sts.XML]
             await send_answer(send, 200, headers, sts.caller_identity(identity, request_id))
 
     def _answer(self, identity: Identity, target: str | None, body: bytes) -> tuple[str, bytes]:
+        # Who may not ask is not told what is wrong with the question.
+        allow(identity, operation_of(target))
         operation, members = decode_control(target, body)
-        allow(identity, operation)
         author = Author(identity.account, identity.key_id, identity.region)
         handler = HANDLERS.get(operation)
         if handler is None:
