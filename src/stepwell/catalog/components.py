@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from stepwell.catalog import entities, experiments, tags, trials
 from stepwell.catalog.entities import Listed, Listing, Work
+from stepwell.catalog.paging import fetch_few
 from stepwell.catalog.tables import (
     TEXT_KEY_CHARS,
     component,
@@ -173,18 +174,28 @@ def list_page(
         NotFoundError: there is no such experiment or trial.
     """
     query = sa.select(component).where(component.c.account == work.author.account)
-    members = sa.select(membership.c.component_id)
     if experiment_name is not None:
         parent = experiments.get(work, experiment_name)
-        members = members.join(trial).where(trial.c.experiment_id == parent.id)
-        query = query.where(component.c.id.in_(members))
+        query = _members(work, trial.c.experiment_id == parent.id)
     if trial_name is not None:
         found = trials.get(work, trial_name)
-        query = query.where(component.c.id.in_(members.where(membership.c.trial_id == found.id)))
+        query = _members(work, membership.c.trial_id == found.id)
     if name is not None:
         query = query.where(component.c.name_key == name)
     page = entities.fetch_list(work.connection, component, query, listing)
     return entities.listed(page, read)
+
+
+def _members(work: Work, is_parent: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Select the components that are in some trials, in the way that suits how many there are."""
+    members = sa.select(membership.c.component_id).join(trial).where(is_parent)
+    few = fetch_few(work.connection, members)
+    if few is not None:
+        return sa.select(component).where(component.c.id.in_(few))
+    is_member = members.where(membership.c.component_id == component.c.id).correlate(component)
+    return sa.select(component).where(
+        component.c.account == work.author.account, is_member.exists()
+    )
 
 
 def with_maps(

@@ -14,6 +14,9 @@ import sqlalchemy as sa
 
 #: Numbers and texts: what a place in a list is made of.
 Sortable = str | int | float | None
+#: Up to so many rows are looked at one by one and then sorted. Where there may be more, an index
+#: keeps the order and rows are tried along it until the page is full: a page costs the same then.
+FEW_MAX = 1000
 
 
 class Place(NamedTuple):
@@ -72,6 +75,12 @@ def fetch_page(
         return Page(rows, None)
     rows = rows[: paging.limit]
     return Page(rows, Place(rows[-1]._by, rows[-1]._number))  # noqa: SLF001 - our own labels
+
+
+def fetch_few(connection: sa.Connection, numbers: sa.Select[int]) -> list[int] | None:
+    """Fetch rows' numbers, each once; None where there are more than a few."""
+    found = connection.scalars(numbers.limit(FEW_MAX + 1)).all()
+    return list(dict.fromkeys(found)) if len(found) <= FEW_MAX else None
 
 
 def _beyond(

@@ -77,6 +77,11 @@ def _listed(*columns: str) -> list[Index]:
     return [Index(None, "account", column, "id") for column in columns]
 
 
+def _searched(key: str, *values: str) -> list[Index]:
+    """Indexes for searches: by a value of one key. With the owner, whom a list is sorted by too."""
+    return [Index(None, key, value, "component_id") for value in values]
+
+
 experiment = Table(
     "experiment",
     metadata,
@@ -116,7 +121,7 @@ component = Table(
     Column("metadata", JSON, nullable=False, default=dict),
     *_changed(),
     UniqueConstraint("account", "name_key"),
-    *_listed("created_us", "modified_us"),
+    *_listed("created_us", "modified_us", "start_us", "end_us", "status"),
 )
 
 #: Which components are in which trials.
@@ -126,7 +131,7 @@ membership = Table(
     Column("trial_id", _Id, ForeignKey("trial.id"), primary_key=True),
     Column("component_id", _Id, ForeignKey("component.id"), primary_key=True),
     Column("created_us", BigInteger, nullable=False),
-    Index(None, "component_id"),
+    Index(None, "component_id", "trial_id"),
 )
 
 #: One of the two values is there. `text_key` is the text's first characters, for the index.
@@ -138,8 +143,7 @@ parameter = Table(
     Column("number", Double),
     Column("text", Text),
     Column("text_key", String(TEXT_KEY_CHARS)),
-    Index(None, "name", "number"),
-    Index(None, "name", "text_key"),
+    *_searched("name", "number", "text_key"),
 )
 
 #: A component's input and output artifacts (`is_output` 0 or 1): names, URIs, media types.
@@ -167,7 +171,7 @@ metric_summary = Table(
     Column("avg", Double),
     Column("std_dev", Double),
     Column("timestamp_us", BigInteger, nullable=False),
-    Index(None, "metric", "last"),
+    *_searched("metric", "last", "min", "max"),
 )
 
 #: How far other tables follow the store: the marks that it gave.
@@ -188,7 +192,7 @@ tag = Table(
     Column("key", String(128), nullable=False),
     Column("value", String(256), nullable=False),
     UniqueConstraint("entity_kind", "entity_id", "key"),
-    Index(None, "entity_kind", "key", "value"),
+    Index(None, "entity_kind", "key", "value", "entity_id"),
 )
 
 #: Artifacts, actions and contexts. `identity` is unique within account and kind: an artifact's is

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from stepwell.model.names import DEFAULT_REGION
 
+#: What AWS calls the source of a trial component that is a training job's.
+TRAINING_JOB_SOURCE = "SageMakerTrainingJob"
+
 
 class Kind(StrEnum):
     """The kinds of entities, as they stand in ARNs."""
@@ -41,6 +44,14 @@ class Author(NamedTuple):
     def arn(self, kind: Kind, name: str) -> str:
         """Give an entity's ARN: the account's, in the region that was asked in (rule 12)."""
         return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name}"
+
+    def training_job_arn(self, job: str) -> str:
+        """Give the ARN of a training job, which a component may be of."""
+        return f"arn:aws:sagemaker:{self.region}:{self.account}:training-job/{job}"
+
+    def user_arn(self, key_id: str) -> str:
+        """Give the ARN that an access key has as a user."""
+        return f"arn:aws:iam::{self.account}:user/{key_id}"
 
 
 @dataclass(frozen=True, slots=True)

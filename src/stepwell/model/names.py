@@ -55,13 +55,20 @@ def component_of_arn(arn: str) -> str | None:
     Region and account are not compared (rule 12). `training-job/<job>` means the
     component `<job>-aws-training-job`.
     """
+    return component_of_training_job(arn) or name_in_arn(arn, "experiment-trial-component")
+
+
+def component_of_training_job(arn: str) -> str | None:
+    """Give the folded name of the component that is of a training job, or None: not one's ARN."""
+    job = name_in_arn(arn, "training-job")
+    return None if job is None else job + TRAINING_JOB_SUFFIX
+
+
+def name_in_arn(arn: str, kind: str) -> str | None:
+    """Give the folded name in an ARN of a kind, whatever its region and account, or None."""
     match = ARN.fullmatch(arn) if len(arn) <= ARN_CHARS_MAX else None
-    if match is None:
+    if match is None or match.group(3) != kind:
         return None
-    kind, name = match.group(3), fold(match.group(4))
-    if kind == "training-job":
-        name += TRAINING_JOB_SUFFIX
-    elif kind != "experiment-trial-component":
-        return None
+    name = fold(match.group(4))
     # Half a surrogate pair could not even be looked up.
     return None if any("\ud800" <= char <= "\udfff" for char in name) else name

@@ -1,21 +1,18 @@
-"""The properties that can be searched and sorted by, each as SQL.
-
-A property is a column of the entity's own row, or values in a table beside it (parameters, metrics,
-tags, artifacts, parents). What is not there matches nothing but NotExists.
-"""
+"""The properties that can be searched and sorted by: which there are, and where each is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from stepwell.catalog.search.expressions import Filter, Operator
+from stepwell.catalog.search.forms import Absent, Beside, Compare, OwnColumn, Property
 from stepwell.catalog.search.values import (
     compare_either,
     compare_name,
+    compare_names,
     compare_number,
     compare_text,
     compare_time,
@@ -31,127 +28,8 @@ from stepwell.catalog.tables import (
     trial,
 )
 from stepwell.model.errors import ConstraintError
-from stepwell.model.experiments import Kind
-
-Compare = Callable[[sa.ColumnElement[Any], Filter], sa.ColumnElement[bool]]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Rows that are sorted by one column; a list by a property is some phases one after another."""
-
-    query: sa.Select[Any]
-    by: sa.ColumnElement[Any] | None
-
-
-class Property(Protocol):
-    """A property of the rows of one table."""
-
-    def matches(self, asked: Filter) -> sa.ColumnElement[bool]:
-        """Give the condition that a filter means. Raises ConstraintError: it makes no sense."""
-
-    def phases(self, query: sa.Select[Any]) -> list[Phase]:
-        """Split a query into rows that have the property and those that do not."""
-
-
-@dataclass(frozen=True)
-class OwnColumn:
-    """A column of the entity's row."""
-
-    column: sa.ColumnElement[Any]
-    compare: Compare
-    is_nullable: bool = False
-
-    def matches(self, asked: Filter) -> sa.ColumnElement[bool]:
-        """Compare the column. See `Property.matches`."""
-        if asked.operator is Operator.EXISTS:
-            return self.column.is_not(None)
-        if asked.operator is Operator.NOT_EXISTS:
-            return self.column.is_(None)
-        return self.compare(self.column, asked)
-
-    def phases(self, query: sa.Select[Any]) -> list[Phase]:
-        """Sort by the column. See `Property.phases`."""
-        if not self.is_nullable:
-            return [Phase(query, self.column)]
-        return [
-            Phase(query.where(self.column.is_not(None)), self.column),
-            Phase(query.where(self.column.is_(None)), None),
-        ]
-
-
-@dataclass(frozen=True)
-class Beside:
-    """Values in another table.
-
-    Attributes:
-        owner: the entity's number in its own table.
-        number: the same in the other table.
-        chosen: which of the other table's rows it is about.
-        compare: compares one of those rows.
-        sort_by: columns to sort by, one phase each.
-        source: the other table, joined with what it needs.
-        is_list: there may be several rows for one entity.
-    """
-
-    owner: sa.ColumnElement[int]
-    number: sa.ColumnElement[int]
-    chosen: sa.ColumnElement[bool]
-    compare: Callable[[Filter], sa.ColumnElement[bool]]
-    sort_by: tuple[sa.ColumnElement[Any], ...]
-    source: sa.FromClause
-    is_list: bool = False
-
-    def matches(self, asked: Filter) -> sa.ColumnElement[bool]:
-        """Look for a row that fits. See `Property.matches`."""
-        if asked.operator is Operator.EXISTS:
-            return self.owner.in_(self._rows())
-        if asked.operator is Operator.NOT_EXISTS:
-            return self.owner.not_in(self._rows())
-        if asked.operator is Operator.NOT_EQUALS and self.is_list:
-            equal = Filter(asked.name, Operator.EQUALS, asked.value)
-            return sa.and_(
-                self.owner.in_(self._rows()),
-                self.owner.not_in(self._rows(self.compare(equal))),
-            )
-        return self.owner.in_(self._rows(self.compare(asked)))
-
-    def phases(self, query: sa.Select[Any]) -> list[Phase]:
-        """Sort by the values that are there. See `Property.phases`."""
-        if self.is_list:
-            least = (
-                sa.select(sa.func.min(self.sort_by[0]))
-                .select_from(self.source)
-                .where(self.chosen, self.number == self.owner)
-                .scalar_subquery()
-            )
-            return [
-                Phase(query.where(self.owner.in_(self._rows())), least),
-                Phase(query.where(self.owner.not_in(self._rows())), None),
-            ]
-        joined = query.join(self.source, sa.and_(self.number == self.owner, self.chosen))
-        there = sa.or_(*(column.is_not(None) for column in self.sort_by))
-        return [
-            *(Phase(joined.where(column.is_not(None)), column) for column in self.sort_by),
-            Phase(query.where(self.owner.not_in(self._rows(there))), None),
-        ]
-
-    def _rows(self, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        return sa.select(self.number).select_from(self.source).where(self.chosen, *conditions)
-
-
-@dataclass(frozen=True)
-class Absent:
-    """A property that AWS has and entities here never have."""
-
-    def matches(self, asked: Filter) -> sa.ColumnElement[bool]:
-        """Match nothing but NotExists. See `Property.matches`."""
-        return sa.true() if asked.operator is Operator.NOT_EXISTS else sa.false()
-
-    def phases(self, query: sa.Select[Any]) -> list[Phase]:
-        """Leave the order to the rows' numbers. See `Property.phases`."""
-        return [Phase(query, None)]
-
+from stepwell.model.experiments import TRAINING_JOB_SOURCE, Author, Kind
+from stepwell.model.names import TRAINING_JOB_SUFFIX, component_of_training_job, name_in_arn
 
 _STATISTICS = {
     "Min": "min",
@@ -163,111 +41,32 @@ _STATISTICS = {
 }
 _METADATA = ("CommitId", "Repository", "GeneratedBy", "ProjectId")
 
-
-def _stamped(table: sa.Table) -> dict[str, Property]:
-    return {
-        "CreationTime": OwnColumn(table.c.created_us, compare_time),
-        "LastModifiedTime": OwnColumn(table.c.modified_us, compare_time),
-        "CreatedBy.IamIdentity.PrincipalId": OwnColumn(table.c.created_by, compare_text),
-        "LastModifiedBy.IamIdentity.PrincipalId": OwnColumn(table.c.modified_by, compare_text),
-        # Whoever gave no name sees the entity's own.
-        "DisplayName": OwnColumn(
-            sa.func.coalesce(table.c.display_name, table.c.name), compare_text
-        ),
-    }
-
-
-def _arn(table: sa.Table, kind: Kind) -> Property:
-    """An ARN is found by the name in it; region and account are not compared (rule 12)."""
-
-    def compare(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
-        value = (asked.value or "").rpartition(f":{kind}/")[2]
-        return compare_name(column, Filter(asked.name, asked.operator, value))
-
-    return OwnColumn(table.c.name_key, compare)
-
-
-def _metadata(table: sa.Table) -> dict[str, Property]:
-    return {
-        f"MetadataProperties.{name}": OwnColumn(
-            table.c.metadata[name].as_string(), compare_text, is_nullable=True
-        )
-        for name in _METADATA
-    }
-
-
-_parents = membership.join(trial, trial.c.id == membership.c.trial_id).join(
-    experiment, experiment.c.id == trial.c.experiment_id
-)
-
-
-def parent(column: sa.ColumnElement[Any]) -> Beside:
-    """Give a property of the trials that a component is in."""
-    return Beside(
-        component.c.id,
-        membership.c.component_id,
-        sa.true(),
-        lambda asked: compare_name(column, asked),
-        (column,),
-        _parents,
-        is_list=True,
-    )
-
-
-PARENTS: dict[str, sa.ColumnElement[Any]] = {
-    "TrialName": trial.c.name_key,
-    "ExperimentName": experiment.c.name_key,
-}
-
 TABLES: dict[Kind, sa.Table] = {
     Kind.EXPERIMENT: experiment,
     Kind.TRIAL: trial,
     Kind.COMPONENT: component,
 }
-_FIXED: dict[Kind, dict[str, Property]] = {
-    Kind.EXPERIMENT: {
-        "ExperimentName": OwnColumn(experiment.c.name_key, compare_name),
-        "ExperimentArn": _arn(experiment, Kind.EXPERIMENT),
-        "Description": OwnColumn(experiment.c.description, compare_text, is_nullable=True),
-        "Source.SourceArn": Absent(),
-        **_stamped(experiment),
-    },
-    Kind.TRIAL: {
-        "TrialName": OwnColumn(trial.c.name_key, compare_name),
-        "TrialArn": _arn(trial, Kind.TRIAL),
-        "ExperimentName": Beside(
-            trial.c.experiment_id,
-            experiment.c.id,
-            sa.true(),
-            lambda asked: compare_name(experiment.c.name_key, asked),
-            (experiment.c.name_key,),
-            experiment,
-        ),
-        "Source.SourceArn": Absent(),
-        **_metadata(trial),
-        **_stamped(trial),
-    },
-    Kind.COMPONENT: {
-        "TrialComponentName": OwnColumn(component.c.name_key, compare_name),
-        "TrialComponentArn": _arn(component, Kind.COMPONENT),
-        "Status.PrimaryStatus": OwnColumn(component.c.status, compare_text, is_nullable=True),
-        "Status.Message": OwnColumn(component.c.status_message, compare_text, is_nullable=True),
-        "StartTime": OwnColumn(component.c.start_us, compare_time, is_nullable=True),
-        "EndTime": OwnColumn(component.c.end_us, compare_time, is_nullable=True),
-        **{f"Parents.{name}": parent(column) for name, column in PARENTS.items()},
-        **_metadata(component),
-        **_stamped(component),
-    },
+PARENTS: dict[str, sa.ColumnElement[Any]] = {
+    "TrialName": trial.c.name_key,
+    "ExperimentName": experiment.c.name_key,
 }
+_parents = membership.join(trial, trial.c.id == membership.c.trial_id).join(
+    experiment, experiment.c.id == trial.c.experiment_id
+)
 
 
-def find(kind: Kind, name: str) -> Property:
+def find(kind: Kind, name: str, author: Author) -> Property:
     """Find a property by its name.
+
+    Args:
+        kind: of which entities.
+        name: as it stands in requests.
+        author: whose entities: it says what their ARNs are, and where indexes have them.
 
     Raises:
         ConstraintError: there is none of that name.
     """
-    fixed = _FIXED[kind].get(name)
+    fixed = _fixed(kind, author._replace(key_id="")).get(name)
     if fixed is not None:
         return fixed
     prefix, _, key = name.partition(".")
@@ -286,18 +85,175 @@ def find(kind: Kind, name: str) -> Property:
 
 def fixed_names(kind: Kind) -> list[str]:
     """List the properties whose names do not depend on what is stored."""
-    return sorted(_FIXED[kind])
+    return sorted(_fixed(kind, Author("")))
+
+
+def parent(column: sa.ColumnElement[Any], author: Author) -> Beside:
+    """Give a property of the trials that a component is in."""
+    # By the one table's account alone, so that the search begins at that table's index.
+    is_ours = column.table.c.account == author.account
+    return Beside(
+        component.c.id,
+        component.c.id,
+        membership.c.component_id,
+        sa.true(),
+        lambda asked: [compare_name(column, asked)],
+        (column,),
+        _parents,
+        sa.select(membership.c.component_id).select_from(_parents).where(is_ours),
+        is_list=True,
+    )
+
+
+#: Making them takes longer than looking a row up.
+@lru_cache(maxsize=1000)
+def _fixed(kind: Kind, author: Author) -> dict[str, Property]:
+    if kind is Kind.EXPERIMENT:
+        return {
+            "ExperimentName": _name(experiment, author),
+            "ExperimentArn": _arn(experiment, kind, author),
+            "Description": OwnColumn(
+                experiment, experiment.c.description, compare_text, is_nullable=True
+            ),
+            "Source.SourceArn": Absent(experiment),
+            "Source.SourceType": Absent(experiment),
+            **_stamped(experiment, author),
+        }
+    if kind is Kind.TRIAL:
+        return {
+            "TrialName": _name(trial, author),
+            "TrialArn": _arn(trial, kind, author),
+            "ExperimentName": _experiment_of_trial(author),
+            "Source.SourceArn": Absent(trial),
+            "Source.SourceType": Absent(trial),
+            **_metadata(trial),
+            **_stamped(trial, author),
+        }
+    return {
+        "TrialComponentName": _name(component, author),
+        "TrialComponentArn": _arn(component, kind, author),
+        "Status.PrimaryStatus": _own(component.c.status, compare_text, author),
+        "Status.Message": OwnColumn(
+            component, component.c.status_message, compare_text, is_nullable=True
+        ),
+        "StartTime": _own(component.c.start_us, compare_time, author),
+        "EndTime": _own(component.c.end_us, compare_time, author),
+        "LineageGroupArn": Absent(component),
+        **{f"Parents.{name}": parent(column, author) for name, column in PARENTS.items()},
+        **_source(author),
+        **_metadata(component),
+        **_stamped(component, author),
+    }
+
+
+def _name(table: sa.Table, author: Author) -> Property:
+    return OwnColumn(table, table.c.name_key, compare_name, indexed_for=author.account)
+
+
+def _own(column: sa.Column[Any], compare: Compare, author: Author) -> Property:
+    """Give a column that an index of lists holds."""
+    return OwnColumn(
+        column.table,
+        column,
+        compare,
+        is_nullable=bool(column.nullable),
+        indexed_for=author.account,
+    )
+
+
+def _stamped(table: sa.Table, author: Author) -> dict[str, Property]:
+    properties: dict[str, Property] = {
+        "CreationTime": _own(table.c.created_us, compare_time, author),
+        "LastModifiedTime": _own(table.c.modified_us, compare_time, author),
+        # Whoever gave no name sees the entity's own.
+        "DisplayName": OwnColumn(
+            table, sa.func.coalesce(table.c.display_name, table.c.name), compare_text
+        ),
+    }
+    for member, column in (
+        ("CreatedBy", table.c.created_by),
+        ("LastModifiedBy", table.c.modified_by),
+    ):
+        key_id = sa.func.nullif(column, "")
+        arn = sa.literal(author.user_arn("")) + key_id
+        properties[f"{member}.IamIdentity.PrincipalId"] = OwnColumn(
+            table, key_id, compare_text, is_nullable=True
+        )
+        properties[f"{member}.IamIdentity.Arn"] = OwnColumn(
+            table, arn, compare_text, is_nullable=True
+        )
+        for absent in ("UserProfileArn", "UserProfileName", "DomainId"):
+            properties[f"{member}.{absent}"] = Absent(table)
+    return properties
+
+
+def _arn(table: sa.Table, kind: Kind, author: Author) -> Property:
+    """An ARN is found by the name in it; region and account are not compared (rule 12)."""
+    arn = sa.literal(author.arn(kind, "")) + table.c.name
+
+    def compare(key: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
+        if asked.operator is Operator.CONTAINS:
+            return compare_text(arn, asked)
+        return compare_names(key, asked, lambda value: name_in_arn(value, kind))
+
+    return OwnColumn(table, table.c.name_key, compare, indexed_for=author.account)
+
+
+def _source(author: Author) -> dict[str, Property]:
+    """Give the training job that a component is of, as its name tells (rule 12)."""
+    key, name = component.c.name_key, component.c.name
+    is_job = key.endswith(TRAINING_JOB_SUFFIX)
+    job = sa.func.substr(name, 1, sa.func.length(name) - len(TRAINING_JOB_SUFFIX))
+    arn = sa.case((is_job, sa.literal(author.training_job_arn("")) + job))
+    kind = sa.case((is_job, sa.literal(TRAINING_JOB_SOURCE)))
+
+    def compare(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
+        if asked.operator is Operator.CONTAINS:
+            return compare_text(column, asked)
+        return sa.and_(is_job, compare_names(key, asked, component_of_training_job))
+
+    return {
+        "Source.SourceArn": OwnColumn(
+            component, arn, compare, is_nullable=True, indexed_for=author.account
+        ),
+        "Source.SourceType": OwnColumn(component, kind, compare_text, is_nullable=True),
+    }
+
+
+def _experiment_of_trial(author: Author) -> Property:
+    joined = trial.join(experiment, experiment.c.id == trial.c.experiment_id)
+    return Beside(
+        trial.c.experiment_id,
+        trial.c.id,
+        experiment.c.id,
+        sa.true(),
+        lambda asked: [compare_name(experiment.c.name_key, asked)],
+        (experiment.c.name_key,),
+        experiment,
+        sa.select(trial.c.id).select_from(joined).where(experiment.c.account == author.account),
+    )
+
+
+def _metadata(table: sa.Table) -> dict[str, Property]:
+    return {
+        f"MetadataProperties.{name}": OwnColumn(
+            table, table.c.metadata[name].as_string(), compare_text, is_nullable=True
+        )
+        for name in _METADATA
+    }
 
 
 def _parameter(name: str) -> Property:
     table = parameter.c
     return Beside(
         component.c.id,
+        component.c.id,
         table.component_id,
         table.name == name,
-        lambda asked: compare_either(table.number, table.text, asked),
+        lambda asked: compare_either(table.number, table.text, table.text_key, asked),
         (table.number, table.text_key),
         parameter,
+        sa.select(table.component_id),
     )
 
 
@@ -313,22 +269,27 @@ def _metric(name: str) -> Property:
         column, compare = table[_STATISTICS[statistic]], compare_number
     return Beside(
         component.c.id,
+        component.c.id,
         table.component_id,
         sa.and_(table.metric == metric, column.is_not(None)),
-        lambda asked: compare(column, asked),
+        lambda asked: [compare(column, asked)],
         (column,),
         metric_summary,
+        sa.select(table.component_id),
     )
 
 
 def _tag(kind: Kind, key: str) -> Property:
+    number = TABLES[kind].c.id
     return Beside(
-        TABLES[kind].c.id,
+        number,
+        number,
         tag.c.entity_id,
         sa.and_(tag.c.entity_kind == kind.value, tag.c.key == key),
-        lambda asked: compare_text(tag.c.value, asked),
+        lambda asked: [compare_text(tag.c.value, asked)],
         (tag.c.value,),
         tag,
+        sa.select(tag.c.entity_id),
     )
 
 
@@ -336,9 +297,10 @@ def _artifact(name: str, *, is_output: bool) -> Property:
     table = component_artifact.c
     return Beside(
         component.c.id,
+        component.c.id,
         table.component_id,
         sa.and_(table.is_output == int(is_output), table.name == name),
-        lambda asked: compare_text(table.value, asked),
+        lambda asked: [compare_text(table.value, asked)],
         (table.value,),
         component_artifact,
     )

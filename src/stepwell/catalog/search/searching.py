@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from stepwell.catalog.entities import Work
-from stepwell.catalog.paging import Page, Paging, Place, fetch_page
-from stepwell.catalog.search import properties
-from stepwell.catalog.search.expressions import (
-    PARTS_MAX,
-    WITHOUT_VALUE,
-    Expression,
-    Filter,
-    NestedFilters,
-    Operator,
-)
-from stepwell.catalog.search.properties import PARENTS, TABLES
-from stepwell.catalog.search.values import compare_name
-from stepwell.catalog.tables import component, experiment, metric_summary, parameter, tag, trial
+from stepwell.catalog.paging import FEW_MAX, Page, Paging, Place, fetch_few, fetch_page
+from stepwell.catalog.search import conditions, properties
+from stepwell.catalog.search.expressions import PARTS_MAX, Expression
+from stepwell.catalog.search.forms import Phase
+from stepwell.catalog.search.properties import TABLES
+from stepwell.catalog.tables import experiment, metric_summary, parameter, tag, trial
 from stepwell.model.errors import ConstraintError
 from stepwell.model.experiments import Kind
 
-#: Hits that are counted exactly. Beyond, a search of everything would cost what everything costs.
+#: What is counted at most where an index alone can count it.
 HITS_MAX = 10_000
+#: Rows that are tried to count the hits. What has more than `FEW_MAX` hits in an account of more
+#: rows than these is not counted to its end: a page would cost what everything costs.
+TRIED_MAX = 2_000
 _SUGGESTIONS_MAX = 100
 _METRICS = "Metrics."
 
@@ -49,11 +46,52 @@ def search(
         msg = f"The search has {expression.size()} filters and expressions; at most {PARTS_MAX}"
         raise ConstraintError(msg)
     table = TABLES[kind]
-    where = sa.and_(table.c.account == work.author.account, _condition(kind, expression))
-    page = _fetch(work.connection, kind, _rows(kind).where(where), sort_by, paging)
-    counted = sa.select(table.c.id).where(where).limit(HITS_MAX + 1).subquery()
-    hits = work.connection.scalar(sa.select(sa.func.count()).select_from(counted)) or 0
-    return page, min(hits, HITS_MAX), hits <= HITS_MAX
+    order = properties.find(kind, sort_by, work.author)
+    condition = conditions.condition(kind, expression, work.author)
+    ours = sa.select(table.c.id).where(table.c.account == work.author.account)
+    rows = _rows(kind).where(table.c.account == work.author.account)
+    if not expression.size():
+        page = _fetch(work.connection, order.phases(rows, is_few=False), paging)
+        return page, *_count_all(work.connection, ours)
+    few = _few(work, table, condition, conditions.candidates(work, kind, expression))
+    if few is not None:
+        found = _rows(kind).where(table.c.id.in_(few))
+        page = _fetch(work.connection, order.phases(found, is_few=True), paging)
+        return page, len(few), True
+    page = _fetch(work.connection, order.phases(rows.where(condition), is_few=False), paging)
+    return page, *_count_some(work.connection, ours, condition)
+
+
+def _few(
+    work: Work, table: sa.Table, condition: sa.ColumnElement[bool], candidates: list[int] | None
+) -> list[int] | None:
+    """Fetch the numbers of the rows that fit; None where they are more than a few."""
+    account = work.author.account
+    if candidates is None:
+        numbers = sa.select(table.c.id).where(table.c.account == account, condition)
+        return fetch_few(work.connection, numbers)
+    # Accounts are compared here: a database may well look an account up rather than the numbers.
+    query = sa.select(table.c.id, table.c.account).where(table.c.id.in_(candidates), condition)
+    return [row.id for row in work.connection.execute(query) if row.account == account]
+
+
+def _count_all(connection: sa.Connection, ours: sa.Select[int]) -> tuple[int, bool]:
+    """Count an account's rows up to a bound, and say whether these are all."""
+    some = ours.limit(HITS_MAX + 1).subquery()
+    count = connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0
+    return min(count, HITS_MAX), count <= HITS_MAX
+
+
+def _count_some(
+    connection: sa.Connection, ours: sa.Select[int], condition: sa.ColumnElement[bool]
+) -> tuple[int, bool]:
+    """Count the rows that fit, which are more than a few, and say whether these are all."""
+    tried = len(connection.scalars(ours.limit(TRIED_MAX + 1)).all())
+    number = ours.selected_columns[0]
+    some = ours.limit(TRIED_MAX).subquery()
+    fitting = sa.select(sa.func.count()).where(number.in_(sa.select(some.c.id)), condition)
+    hits = connection.scalar(fitting) or 0
+    return max(hits, FEW_MAX), tried <= TRIED_MAX
 
 
 def suggest(work: Work, kind: Kind, hint: str) -> list[str]:
@@ -90,12 +128,8 @@ def _rows(kind: Kind) -> sa.Select[Any]:
     return sa.select(TABLES[kind])
 
 
-def _fetch(
-    connection: sa.Connection, kind: Kind, query: sa.Select[Any], sort_by: str, paging: Paging
-) -> Page:
+def _fetch(connection: sa.Connection, phases: Sequence[Phase], paging: Paging) -> Page:
     """Fetch a page out of the phases of the property that is sorted by."""
-    number = TABLES[kind].c.id
-    phases = properties.find(kind, sort_by).phases(query)
     first = 0 if paging.after is None else paging.after.phase
     # One more than the page shows whether there is another.
     rows_max = paging.limit + 1
@@ -108,49 +142,9 @@ def _fetch(
             limit=rows_max - len(rows),
             after=paging.after if index == first else None,
         )
-        by = number if phase.by is None else phase.by
-        found = fetch_page(connection, phase.query, by, number, wanted).rows
+        found = fetch_page(connection, phase.query, phase.by, phase.number, wanted).rows
         rows += found
         places += [Place(row._by, row._number, index) for row in found]  # noqa: SLF001
         if len(rows) == rows_max:
             return Page(rows[: paging.limit], places[paging.limit - 1])
     return Page(rows, None)
-
-
-def _condition(kind: Kind, expression: Expression) -> sa.ColumnElement[bool]:
-    conditions = [_matches(kind, each) for each in expression.filters]
-    conditions += [_nested(kind, each) for each in expression.nested]
-    conditions += [_condition(kind, each) for each in expression.parts]
-    if not conditions:
-        return sa.true()
-    return sa.or_(*conditions) if expression.is_any else sa.and_(*conditions)
-
-
-def _matches(kind: Kind, asked: Filter) -> sa.ColumnElement[bool]:
-    if asked.operator not in WITHOUT_VALUE and asked.value is None:
-        msg = f"The filter on {asked.name} needs a Value for operator {asked.operator}"
-        raise ConstraintError(msg)
-    return properties.find(kind, asked.name).matches(asked)
-
-
-def _nested(kind: Kind, nested: NestedFilters) -> sa.ColumnElement[bool]:
-    """Find components of which one parent fits all filters."""
-    if kind is not Kind.COMPONENT or nested.name != "Parents":
-        msg = f"Unknown nested property name: {nested.name}"
-        raise ConstraintError(msg)
-    conditions: list[sa.ColumnElement[bool]] = []
-    for asked in nested.filters:
-        column = PARENTS.get(asked.name.removeprefix("Parents."))
-        if column is None:
-            msg = f"Unknown property name: {asked.name}"
-            raise ConstraintError(msg)
-        if asked.operator in WITHOUT_VALUE:
-            conditions.append(sa.true() if asked.operator is Operator.EXISTS else sa.false())
-        elif asked.value is None:
-            msg = f"The filter on {asked.name} needs a Value for operator {asked.operator}"
-            raise ConstraintError(msg)
-        else:
-            conditions.append(compare_name(column, asked))
-    beside = properties.parent(PARENTS["TrialName"])
-    members = sa.select(beside.number).select_from(beside.source).where(*conditions)
-    return component.c.id.in_(members)

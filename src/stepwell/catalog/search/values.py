@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
 from stepwell.catalog.search.expressions import ORDERED, Filter, Operator
+from stepwell.catalog.tables import TEXT_KEY_CHARS
 from stepwell.model.errors import ConstraintError
 from stepwell.model.names import fold
+
+#: Later than anything here can be, and what a column still holds.
+_SECONDS_MAX = 1e12
 
 
 def compare_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
@@ -29,8 +34,7 @@ def compare_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnEleme
             return column.icontains(value, autoescape=True)
         case Operator.IN:
             return column.in_(split(value))
-    msg = f"Operator {asked.operator} is not supported for the text property {asked.name}"
-    raise ConstraintError(msg)
+    raise _unsupported(asked)
 
 
 def compare_name(key: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
@@ -41,6 +45,24 @@ def compare_name(key: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[
     """
     folded = None if asked.value is None else fold(asked.value)
     return compare_text(key, Filter(asked.name, asked.operator, folded))
+
+
+def compare_names(
+    key: sa.ColumnElement[Any], asked: Filter, name_of: Callable[[str], str | None]
+) -> sa.ColumnElement[bool]:
+    """Compare what a name is made of, such as an ARN. What no name can be made of equals none.
+
+    Raises:
+        ConstraintError: the operator asks for an order, or for a part.
+    """
+    value = asked.value or ""
+    wanted = split(value) if asked.operator is Operator.IN else [value]
+    names = [name for each in wanted if (name := name_of(each)) is not None]
+    if asked.operator is Operator.NOT_EQUALS:
+        return key.not_in(names)
+    if asked.operator in {Operator.EQUALS, Operator.IN}:
+        return key.in_(names)
+    raise _unsupported(asked)
 
 
 def compare_number(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
@@ -66,23 +88,28 @@ def compare_time(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnEleme
 
 
 def compare_either(
-    number: sa.ColumnElement[Any], text: sa.ColumnElement[Any], asked: Filter
-) -> sa.ColumnElement[bool]:
-    """Compare what is a number in one component and a text in another.
+    number: sa.ColumnElement[Any],
+    text: sa.ColumnElement[Any],
+    text_key: sa.ColumnElement[Any],
+    asked: Filter,
+) -> list[sa.ColumnElement[bool]]:
+    """Compare what is a number in one component and a text in another: one condition must hold.
 
     Raises:
         ConstraintError: an order is asked for and the value is no number.
     """
     if asked.operator in ORDERED:
-        return compare_number(number, asked)
+        return [compare_number(number, asked)]
     if asked.operator is Operator.CONTAINS:
-        return compare_text(text, asked)
+        return [compare_text(text, asked)]
     wanted = split(asked.value or "") if asked.operator is Operator.IN else [asked.value or ""]
     numbers = [each for each in map(_parse_number, wanted) if each is not None]
-    is_one = sa.or_(text.in_(wanted), number.in_(numbers)) if numbers else text.in_(wanted)
+    # The index has the first characters only.
+    is_text = sa.and_(text_key.in_([each[:TEXT_KEY_CHARS] for each in wanted]), text.in_(wanted))
+    is_one = [is_text, number.in_(numbers)] if numbers else [is_text]
     if asked.operator is Operator.NOT_EQUALS:
         # Of the two columns one is NULL, and NULL is not unequal to anything.
-        return sa.not_(sa.func.coalesce(is_one, sa.false()))
+        return [sa.not_(sa.func.coalesce(sa.or_(*is_one), sa.false()))]
     return is_one
 
 
@@ -105,8 +132,14 @@ def _compare(column: sa.ColumnElement[Any], asked: Filter, value: float) -> sa.C
             return column < value
         case Operator.LESS_OR_EQUAL:
             return column <= value
-    msg = f"Operator {asked.operator} is not supported for the property {asked.name}"
-    raise ConstraintError(msg)
+    raise _unsupported(asked)
+
+
+def _unsupported(asked: Filter) -> ConstraintError:
+    what = "texts have no order" if asked.operator in ORDERED else "it is for texts only"
+    return ConstraintError(
+        f"Operator {asked.operator} is not supported for the property {asked.name}: {what}"
+    )
 
 
 def _parse_number(text: str) -> float | None:
@@ -114,7 +147,8 @@ def _parse_number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return None if math.isnan(number) or "_" in text else number
+    # Python reads more than other readers do: underscores, and digits of any script.
+    return None if math.isnan(number) or "_" in text or not text.isascii() else number
 
 
 def _number(name: str, text: str) -> float:
@@ -129,7 +163,7 @@ def _time_us(name: str, text: str) -> int:
     seconds = _parse_number(text)
     try:
         if seconds is not None:
-            return round(seconds * 1e6)
+            return round(max(-_SECONDS_MAX, min(seconds, _SECONDS_MAX)) * 1e6)
         time = dt.datetime.fromisoformat(text)
         if time.tzinfo is None:
             time = time.replace(tzinfo=dt.UTC)

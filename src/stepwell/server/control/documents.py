@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stepwell.model.experiments import (
+    TRAINING_JOB_SOURCE,
     ArtifactValue,
     Author,
     Experiment,
@@ -89,8 +90,7 @@ def component_source(author: Author, name: str) -> dict[str, str] | None:
     if not name.lower().endswith(TRAINING_JOB_SUFFIX):
         return None
     job = name[: -len(TRAINING_JOB_SUFFIX)]
-    arn = f"arn:aws:sagemaker:{author.region}:{author.account}:training-job/{job}"
-    return {"SourceArn": arn, "SourceType": "SageMakerTrainingJob"}
+    return {"SourceArn": author.training_job_arn(job), "SourceType": TRAINING_JOB_SOURCE}
 
 
 def stamp_members(author: Author, stamp: Stamp) -> dict[str, Any]:
@@ -107,8 +107,7 @@ def user_document(author: Author, key_id: str) -> dict[str, Any]:
     """Name an access key as AWS names a user; empty where there was none."""
     if not key_id:
         return {}
-    arn = f"arn:aws:iam::{author.account}:user/{key_id}"
-    return {"IamIdentity": {"Arn": arn, "PrincipalId": key_id}}
+    return {"IamIdentity": {"Arn": author.user_arn(key_id), "PrincipalId": key_id}}
 
 
 def tag_documents(tags: Sequence[Tag]) -> list[dict[str, str]]:

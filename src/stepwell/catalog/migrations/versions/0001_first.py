@@ -94,9 +94,27 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        op.f("ix_component_account_end_us_id"),
+        "component",
+        ["account", "end_us", "id"],
+        unique=False,
+    )
+    op.create_index(
         op.f("ix_component_account_modified_us_id"),
         "component",
         ["account", "modified_us", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_component_account_start_us_id"),
+        "component",
+        ["account", "start_us", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_component_account_status_id"),
+        "component",
+        ["account", "status", "id"],
         unique=False,
     )
     op.create_table(
@@ -205,7 +223,10 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        op.f("ix_tag_entity_kind_key_value"), "tag", ["entity_kind", "key", "value"], unique=False
+        op.f("ix_tag_entity_kind_key_value_entity_id"),
+        "tag",
+        ["entity_kind", "key", "value", "entity_id"],
+        unique=False,
     )
     op.create_table(
         "component_artifact",
@@ -248,7 +269,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("component_id", "metric", name=op.f("pk_metric_summary")),
     )
     op.create_index(
-        op.f("ix_metric_summary_metric_last"), "metric_summary", ["metric", "last"], unique=False
+        op.f("ix_metric_summary_metric_last_component_id"),
+        "metric_summary",
+        ["metric", "last", "component_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_metric_summary_metric_max_component_id"),
+        "metric_summary",
+        ["metric", "max", "component_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_metric_summary_metric_min_component_id"),
+        "metric_summary",
+        ["metric", "min", "component_id"],
+        unique=False,
     )
     op.create_table(
         "parameter",
@@ -267,9 +303,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("component_id", "name", name=op.f("pk_parameter")),
     )
-    op.create_index(op.f("ix_parameter_name_number"), "parameter", ["name", "number"], unique=False)
     op.create_index(
-        op.f("ix_parameter_name_text_key"), "parameter", ["name", "text_key"], unique=False
+        op.f("ix_parameter_name_number_component_id"),
+        "parameter",
+        ["name", "number", "component_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_parameter_name_text_key_component_id"),
+        "parameter",
+        ["name", "text_key", "component_id"],
+        unique=False,
     )
     op.create_table(
         "trial",
@@ -329,5 +373,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("trial_id", "component_id", name=op.f("pk_membership")),
     )
     op.create_index(
-        op.f("ix_membership_component_id"), "membership", ["component_id"], unique=False
+        op.f("ix_membership_component_id_trial_id"),
+        "membership",
+        ["component_id", "trial_id"],
+        unique=False,
     )
