@@ -9,6 +9,7 @@ come one after another: nothing can be made known again while it is being delete
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,23 +19,26 @@ from stepwell.catalog import components, progress, summaries
 from stepwell.catalog.components import Maps
 from stepwell.catalog.database import Database
 from stepwell.catalog.entities import Work
-from stepwell.model.errors import StoreUnavailableError, UnknownComponentError
+from stepwell.model.errors import StoreError, StoreUnavailableError, UnknownComponentError
 from stepwell.model.experiments import Tag, TrialComponent
 from stepwell.model.names import Component, fold
 from stepwell.model.summaries import MetricSummary
-from stepwell.store.protocol import Store
+from stepwell.store.protocol import Feed, Store
+
+logger = logging.getLogger(__name__)
 
 _PROGRESS = "components"
 _SUMMARIES = "summaries"
-_COMPONENTS_AT_ONCE = 500
+#: Few enough that nobody waits long for the transaction, even where each has 1,000 metrics.
+_COMPONENTS_AT_ONCE = 50
 
 
-class Components:
-    """Keeps store and catalog together. Safe for threads."""
+class Following:
+    """Brings the catalog up to the store. Safe for threads if the feed is."""
 
-    def __init__(self, store: Store, database: Database) -> None:
+    def __init__(self, feed: Feed, database: Database) -> None:
         """Hold both; nothing is followed yet."""
-        self._store = store
+        self._feed = feed
         self._database = database
         #: Up to where the catalog is known to have followed. A smaller mark only costs a look.
         self._mark = 0
@@ -47,11 +51,80 @@ class Components:
         Raises:
             StoreUnavailableError: store or catalog are away.
         """
-        if not self._store.components_since(self._mark)[0]:
+        if not self._feed.components_since(self._mark)[0]:
             return
         with self._database.write() as connection:
-            mark = self._adopt(connection)
+            mark = progress.mark(connection, _PROGRESS)
+            while True:
+                # Listed again within the transaction: one that is deleted meanwhile is not in it.
+                created, mark = self._feed.components_since(mark)
+                if not created:
+                    break
+                components.adopt(connection, created)
+            progress.note(connection, _PROGRESS, mark)
         self._mark = mark
+
+    def refresh_summaries(self) -> None:
+        """Bring the catalog's table of summaries up to now, for a search that compares metrics.
+
+        Raises:
+            StoreUnavailableError: store or catalog are away.
+        """
+        with self._database.read() as connection:
+            mark = progress.mark(connection, _SUMMARIES)
+        changed, new_mark = self._feed.changed_since(mark)
+        # Hot components come every time: those that got nothing since are passed over.
+        new = [
+            each.component for each in changed if self._refreshed.get(each.component) != each.stamp
+        ]
+        # After the look at what changed, so that the catalog knows all of it.
+        self.follow()
+        for first in range(0, len(new), _COMPONENTS_AT_ONCE):
+            with self._database.write() as connection:
+                # Summed up within the transaction: of two workers the later one writes what is
+                # newer. Transactions are short, so that others get in between.
+                self._write_summaries(connection, new[first : first + _COMPONENTS_AT_ONCE])
+        if new_mark > mark:
+            with self._database.write() as connection:
+                if progress.mark(connection, _SUMMARIES) < new_mark:
+                    progress.note(connection, _SUMMARIES, new_mark)
+        self._refreshed = {each.component: each.stamp for each in changed}
+
+    def _write_summaries(self, connection: sa.Connection, changed: Sequence[Component]) -> None:
+        found = {}
+        for component, answer in zip(changed, self._feed.summaries(changed), strict=True):
+            if isinstance(answer, StoreUnavailableError):
+                raise answer
+            if isinstance(answer, StoreError):
+                # One damaged chunk must not end every search: what was known of it stays.
+                logger.error("a trial component cannot be summarised: %s", answer)
+            else:
+                found[component] = answer
+        summaries.replace(connection, found)
+
+    def summaries(self, account: str, names: Sequence[str]) -> list[list[MetricSummary]]:
+        """Summarise every metric of some components, as of now.
+
+        Raises:
+            DamagedSeriesError: one of them cannot be summarised.
+            StoreUnavailableError: nothing can be read.
+        """
+        wanted = [Component(account, fold(name)) for name in names]
+        answers = []
+        for answer in self._feed.summaries(wanted):
+            if not isinstance(answer, list):
+                raise answer
+            answers.append(answer)
+        return answers
+
+
+class Components(Following):
+    """Keeps store and catalog together. Safe for threads."""
+
+    def __init__(self, store: Store, database: Database) -> None:
+        """Hold both; nothing is followed yet."""
+        super().__init__(store, database)
+        self._store = store
 
     def create(
         self, work: Work, values: Mapping[str, Any], maps: Maps, with_tags: Sequence[Tag]
@@ -75,59 +148,6 @@ class Components:
         with contextlib.suppress(UnknownComponentError):
             self._store.delete(_identity(work, found.name))
         return found
-
-    def refresh_summaries(self) -> None:
-        """Bring the catalog's table of summaries up to now, for a search that compares metrics.
-
-        Raises:
-            StoreUnavailableError: store or catalog are away.
-        """
-        with self._database.write() as connection:
-            mark = progress.mark(connection, _SUMMARIES)
-            changed, new_mark = self._store.changed_since(mark)
-            # Only now: what has changed is known to the catalog then, however new it is.
-            self._adopt(connection)
-            # Hot components come every time: those that got nothing since are passed over.
-            new = [each for each in changed if self._refreshed.get(each.component) != each.stamp]
-            for first in range(0, len(new), _COMPONENTS_AT_ONCE):
-                some = [each.component for each in new[first : first + _COMPONENTS_AT_ONCE]]
-                for component, found in zip(some, self._store.summaries(some), strict=True):
-                    if isinstance(found, list):
-                        summaries.replace(connection, component, found)
-                    elif isinstance(found, StoreUnavailableError):
-                        # Not damaged but busy: it must not count as refreshed.
-                        raise found
-            if new_mark != mark:
-                progress.note(connection, _SUMMARIES, new_mark)
-        self._refreshed = {each.component: each.stamp for each in changed}
-
-    def _adopt(self, connection: sa.Connection) -> int:
-        """Make all components of the store known, and give the mark up to which they are."""
-        first = mark = progress.mark(connection, _PROGRESS)
-        while True:
-            # Listed within the transaction: one that is deleted meanwhile is not in it.
-            created, mark = self._store.components_since(mark)
-            if not created:
-                break
-            components.adopt(connection, created)
-        if mark != first:
-            progress.note(connection, _PROGRESS, mark)
-        return mark
-
-    def summaries(self, account: str, names: Sequence[str]) -> list[list[MetricSummary]]:
-        """Summarise every metric of some components, as of now.
-
-        Raises:
-            DamagedSeriesError: one of them cannot be summarised.
-            StoreUnavailableError: nothing can be read.
-        """
-        wanted = [Component(account, fold(name)) for name in names]
-        answers = []
-        for answer in self._store.summaries(wanted):
-            if not isinstance(answer, list):
-                raise answer
-            answers.append(answer)
-        return answers
 
 
 def _identity(work: Work, name: str) -> Component:

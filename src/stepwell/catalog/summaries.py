@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,36 +13,41 @@ from stepwell.model.names import Component
 from stepwell.model.summaries import MetricSummary
 
 
-def replace(
-    connection: sa.Connection, identity: Component, summaries: Sequence[MetricSummary]
-) -> None:
-    """Write a component's summaries in place of those that it had."""
-    number = connection.scalar(
-        sa.select(component.c.id).where(
-            component.c.account == identity.account, component.c.name_key == identity.name
+def replace(connection: sa.Connection, found: Mapping[Component, Sequence[MetricSummary]]) -> None:
+    """Write components' summaries in place of those that they had."""
+    numbers: dict[Component, int] = {}
+    for account in {identity.account for identity in found}:
+        names = [identity.name for identity in found if identity.account == account]
+        rows = connection.execute(
+            sa.select(component.c.id, component.c.name_key).where(
+                component.c.account == account, component.c.name_key.in_(names)
+            )
         )
-    )
-    if number is None:
+        numbers |= {Component(account, row.name_key): row.id for row in rows}
+    if not numbers:
         return
-    connection.execute(sa.delete(metric_summary).where(metric_summary.c.component_id == number))
-    if summaries:
-        connection.execute(
-            sa.insert(metric_summary),
-            [
-                {
-                    "component_id": number,
-                    "metric": each.metric,
-                    "count": each.count,
-                    "min": _nullable(each.min),
-                    "max": _nullable(each.max),
-                    "last": _nullable(each.last),
-                    "avg": _nullable(each.avg),
-                    "std_dev": _nullable(each.std_dev),
-                    "timestamp_us": each.timestamp_us,
-                }
-                for each in summaries
-            ],
-        )
+    connection.execute(
+        sa.delete(metric_summary).where(metric_summary.c.component_id.in_(list(numbers.values())))
+    )
+    rows_to_write = [
+        _values(number, each) for identity, number in numbers.items() for each in found[identity]
+    ]
+    if rows_to_write:
+        connection.execute(sa.insert(metric_summary), rows_to_write)
+
+
+def _values(number: int, summary: MetricSummary) -> dict[str, Any]:
+    return {
+        "component_id": number,
+        "metric": summary.metric,
+        "count": summary.count,
+        "min": _nullable(summary.min),
+        "max": _nullable(summary.max),
+        "last": _nullable(summary.last),
+        "avg": _nullable(summary.avg),
+        "std_dev": _nullable(summary.std_dev),
+        "timestamp_us": summary.timestamp_us,
+    }
 
 
 def _nullable(value: float) -> float | None:

@@ -1,8 +1,10 @@
 """The process that compacts beside a server, and what keeps it alive.
 
 A process of its own, because compaction is a quarter of the work of taking points in, and in the
-server's process each Python line of it would hold up a put. It ends when its standard input does,
-so it never outlives the server that started it; a crash of it costs nothing but time.
+server's process each Python line of it would hold up a put. For the same reason it brings the
+catalog's summaries up to what it has compacted: a search then looks at newer points only. It ends
+when its standard input does, so it never outlives the server that started it; a crash of it costs
+nothing but time.
 """
 
 from __future__ import annotations
@@ -14,13 +16,18 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from stepwell.server.settings import Settings
 from stepwell.server.telemetry import configure_logging
 from stepwell.store.sqlite.compacting import compact_until
-from stepwell.store.sqlite.folder import Folder
+from stepwell.store.sqlite.folder import CATALOG_FILE, Folder
+from stepwell.store.sqlite.reading import Snapshots
+
+if TYPE_CHECKING:
+    from stepwell.components import Following
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +35,8 @@ _STOP_S = 10
 _RESTART_S = 5
 #: Puts come first when both want the same core.
 _NICENESS = 5
+#: A component in training is compacted, and so summarised, again and again.
+_REFRESH_INTERVAL_S = 30
 
 
 class CompactionProcess:
@@ -80,16 +89,43 @@ class CompactionProcess:
                 self._is_stopping.wait(_RESTART_S)
 
 
+class _Refresher:
+    """Refreshes the catalog's summaries now and then."""
+
+    def __init__(self, folder: Folder) -> None:
+        """Hold the folder; what this needs is opened once there is something."""
+        self._folder = folder
+        self._next_s = 0.0
+        self._following: Following | None = None
+
+    def refresh(self) -> None:
+        """Refresh, unless that was done a moment ago."""
+        if time.monotonic() < self._next_s:
+            return
+        if self._following is None:
+            # They take a while to import, which a server that starts has better use for.
+            from stepwell.catalog.database import Database, sqlite_url  # noqa: PLC0415
+            from stepwell.components import Following  # noqa: PLC0415
+
+            database = Database(sqlite_url(self._folder.path / CATALOG_FILE))
+            self._following = Following(Snapshots(self._folder), database)
+        self._following.refresh_summaries()
+        self._next_s = time.monotonic() + _REFRESH_INTERVAL_S
+
+
 def main(path: str, interval_s: str, log_level: str) -> None:
     """Compact until standard input ends."""
     configure_logging(log_level)
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
     stdin = sys.stdin.fileno()
+    folder = Folder(Path(path), create=False)
+    refresher = _Refresher(folder)
     compact_until(
         lambda seconds: bool(select.select([stdin], [], [], seconds)[0]),
-        Folder(Path(path), create=False),
+        folder,
         float(interval_s),
+        refresher.refresh,
     )
 
 

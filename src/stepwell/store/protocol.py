@@ -89,7 +89,46 @@ class SeriesInfo:
     count: int
 
 
-class Store(Protocol):
+class Feed(Protocol):
+    """What others follow a store by."""
+
+    def components_since(self, mark: int) -> tuple[list[NewComponent], int]:
+        """List live components that were made after a mark (0: all), oldest first, some at a time.
+
+        Returns them and the mark to go on from; an empty list means that there are no more. Every
+        component that was known before the call is listed, sooner or later. One that was deleted
+        and made again is a new one. Only the store understands its marks.
+
+        Raises:
+            StoreUnavailableError: nothing can be read.
+        """
+
+    def changed_since(self, mark: int) -> tuple[list[Change], int]:
+        """List live components that may have got points after a mark (0: all), and the new mark.
+
+        Every put that was answered before the call, and after the one that gave the mark, is told
+        of. A component may be listed again and again without new points: its stamp then says so,
+        to whoever remembers the one that it had. Deletions are not told of.
+
+        Raises:
+            StoreUnavailableError: nothing can be read.
+        """
+
+    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+        """Summarise every metric that has points of components, by name, as of this instant.
+
+        Costs what the number of metrics and chunks costs, not the points. An unknown component has
+        no metrics. Where one cannot be read, its error stands in its place.
+
+        Everything but Avg and StdDev is exact, apart from the sign of a zero. Those two are right
+        to a few units in the last place of the values.
+
+        Raises:
+            StoreUnavailableError: nothing can be read at all.
+        """
+
+
+class Store(Feed, Protocol):
     """Keeps points. See the module's rules."""
 
     def append(self, puts: Sequence[Put]) -> list[Outcome]:
@@ -118,46 +157,11 @@ class Store(Protocol):
             UnknownComponentError: there is no such component.
         """
 
-    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
-        """Summarise every metric that has points of components, by name, as of this instant.
-
-        Costs what the number of metrics and chunks costs, not the points. An unknown component has
-        no metrics. Where one cannot be read, its error stands in its place.
-
-        Everything but Avg and StdDev is exact, apart from the sign of a zero. Those two are right
-        to a few units in the last place of the values.
-
-        Raises:
-            StoreUnavailableError: nothing can be read at all.
-        """
-
     def create(self, component: Component) -> None:
         """Make a component known without points; nothing happens where it exists. Durable.
 
         Raises:
             StoreUnavailableError: it could not be noted.
-        """
-
-    def components_since(self, mark: int) -> tuple[list[NewComponent], int]:
-        """List live components that were made after a mark (0: all), oldest first, some at a time.
-
-        Returns them and the mark to go on from; an empty list means that there are no more. Every
-        component that was known before the call is listed, sooner or later. One that was deleted
-        and made again is a new one. Only the store understands its marks.
-
-        Raises:
-            StoreUnavailableError: nothing can be read.
-        """
-
-    def changed_since(self, mark: int) -> tuple[list[Change], int]:
-        """List live components that may have got points after a mark (0: all), and the new mark.
-
-        Every put that was answered before the call, and after the one that gave the mark, is told
-        of. A component may be listed again and again without new points: its stamp then says so,
-        to whoever remembers the one that it had. Deletions are not told of.
-
-        Raises:
-            StoreUnavailableError: nothing can be read.
         """
 
     def has_component(self, component: Component) -> bool:

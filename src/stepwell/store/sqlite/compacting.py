@@ -15,21 +15,31 @@ from stepwell.store.sqlite.folder import Folder
 logger = logging.getLogger(__name__)
 
 
-def compact_until(is_over: Callable[[float], bool], folder: Folder, interval_s: float) -> None:
+def compact_until(
+    is_over: Callable[[float], bool],
+    folder: Folder,
+    interval_s: float,
+    on_compacted: Callable[[], None] = lambda: None,
+) -> None:
     """Compact a folder as rounds become due, where no other process does.
 
     Args:
         is_over: waits for so many seconds and says whether to stop.
         folder: what to compact.
         interval_s: seconds between two looks.
+        on_compacted: called when rounds have run and no more are due.
     """
     with contextlib.closing(Compactor(folder)) as compactor:
         while not is_over(interval_s):
             try:
+                rounds = 0
                 while compactor.try_start() and compactor.is_due(time.time_ns()):
                     compactor.run_round(time.time_ns())
+                    rounds += 1
                     if is_over(0):
                         return
+                if rounds:
+                    on_compacted()
             except (sqlite3.Error, OSError, StoreError) as error:
                 # The disk is full, say: nothing was changed, and the next look comes.
                 logger.warning("compaction failed and will be tried again: %s", error)
