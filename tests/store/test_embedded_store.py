@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from stepwell.model.errors import DamagedSeriesError
 from stepwell.model.limits import Limits
 from stepwell.store.sqlite.checking import check_folder
 from stepwell.store.sqlite.compaction import Compactor
 from stepwell.store.sqlite.folder import Folder
 from stepwell.store.sqlite.maintenance import compact_folder, folder_size
 from stepwell.store.sqlite.store import EmbeddedStore
-from stepwell.testing.store_contract import RUN, StoreContract, losses, values_of
+from stepwell.testing.doors import OTHER_RUN, RUN, losses, values_of
+from stepwell.testing.store_contract import StoreContract
 from stepwell.testing.store_machine import run_machine
 
 
@@ -138,3 +142,47 @@ def test_hot_rows_of_a_dead_worker_are_compacted(door: EmbeddedDoor) -> None:
     door.settle()
     assert folder_size(door.path).hot_rows == 0
     assert values_of(first) == [1.0, 2.0]
+
+
+def test_a_folder_that_never_noted_changes(door: EmbeddedDoor) -> None:
+    """Of a folder made before there was a table of changes, all is told once, then what changes."""
+    store = door.open()
+    store.append([losses(1.0), losses(1.0, component=OTHER_RUN)])
+    door.settle()
+    door.close()
+    with contextlib.closing(sqlite3.connect(door.path / "chunks.db")) as chunks:
+        chunks.execute("DROP TABLE touched")
+    store = door.open()
+    changes, mark = store.changed_since(0)
+    assert {change.component for change in changes} == {RUN, OTHER_RUN}
+    assert store.changed_since(mark) == ([], mark)
+    store.append([losses(2.0)])
+    door.settle()
+    assert [change.component for change in store.changed_since(mark)[0]] == [RUN]
+
+
+def test_summaries_of_a_damaged_series(door: EmbeddedDoor) -> None:
+    """A component whose chunk is missing gets an error that names the metric; others go on."""
+    store = door.open()
+    store.append([losses(1.0), losses(2.0, component=OTHER_RUN)])
+    door.settle()
+    with contextlib.closing(sqlite3.connect(door.path / "chunks.db")) as chunks:
+        chunks.execute("DELETE FROM chunk WHERE first = 1.0")
+        chunks.commit()
+    damaged, whole = store.summaries([RUN, OTHER_RUN])
+    assert isinstance(damaged, DamagedSeriesError)
+    assert "'loss' of trial component 'run' is damaged" in str(damaged)
+    assert isinstance(whole, list)
+    assert [each.last for each in whole] == [2.0]
+
+
+def test_summaries_decode_no_chunk(door: EmbeddedDoor) -> None:
+    """Summaries come from what is kept beside the points: their bytes are not looked at."""
+    store = door.open()
+    store.append([losses(1.0, 2.0, math.nan)])
+    door.settle()
+    before = store.summaries([RUN])
+    with contextlib.closing(sqlite3.connect(door.path / "chunks.db")) as chunks:
+        chunks.execute("UPDATE chunk SET vals = x''")
+        chunks.commit()
+    assert store.summaries([RUN]) == before

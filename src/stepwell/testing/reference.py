@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from stepwell.model.summaries import MetricSummary
+
 #: Below this, Start and End on the Timestamp axis are seconds (rule 8).
 SECONDS_BELOW = 10**11
 
@@ -70,6 +72,19 @@ class ReferenceAnswer:
     scales: list[float]
     says_nothing_there: bool = False
     says_left_out: int = 0
+
+
+class ReferenceSummary(NamedTuple):
+    """What a summary of a whole series says, and what the last bits of its Avg and StdDev weigh."""
+
+    points: int
+    min: float
+    max: float
+    last: float
+    avg: float
+    std_dev: float
+    timestamp_us: int
+    scale: float
 
 
 class _Bucket(NamedTuple):
@@ -157,6 +172,42 @@ def statistic(name: str, points: Sequence[ReferencePoint]) -> float:
         return last(points).value
     values = [point.value for point in points if not math.isnan(point.value)]
     return _OF_VALUES[name](values) if values else math.nan
+
+
+def summary(points: Sequence[ReferencePoint]) -> ReferenceSummary:
+    """Say what rules 7 and 10 demand for one or more points that arrived in this order."""
+    finite = [abs(point.value) for point in points if math.isfinite(point.value)]
+    return ReferenceSummary(
+        len(points),
+        statistic("Min", points),
+        statistic("Max", points),
+        statistic("Last", points),
+        statistic("Avg", points),
+        statistic("StdDev", points),
+        last(points).timestamp_us,
+        max(finite, default=0.0),
+    )
+
+
+def summary_difference(expected: ReferenceSummary, found: MetricSummary) -> str | None:
+    """Say where a summary differs from the expected one, or None.
+
+    All have to agree exactly, but for the sign of a zero (all NaN are one). Avg and StdDev have to
+    agree to within a few units in the last place of the largest value, or a hundred of their own.
+    """
+    if found.count != expected.points:
+        return f"count is {found.count}, not {expected.points}"
+    if found.timestamp_us != expected.timestamp_us:
+        return f"timestamp_us is {found.timestamp_us}, not {expected.timestamp_us}"
+    for name in ("min", "max", "last", "avg", "std_dev"):
+        right, value = getattr(expected, name), getattr(found, name)
+        slack = 0.0
+        if name in {"avg", "std_dev"} and math.isfinite(right):
+            slack = max(16 * math.ulp(expected.scale), 100 * math.ulp(right))
+        # Adding zero takes the sign from a zero.
+        if not _is_close(value + 0.0, right + 0.0, slack):
+            return f"{name} is {value!r}, not {right!r}"
+    return None
 
 
 def _order(value: float) -> tuple[bool, float, float]:

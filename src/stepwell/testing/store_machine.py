@@ -16,11 +16,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from stepwell.model.errors import UnknownComponentError
+from stepwell.model.errors import StoreError, UnknownComponentError
 from stepwell.model.names import Component
 from stepwell.model.points import NO_STEP
+from stepwell.model.summaries import MetricSummary
 from stepwell.store.protocol import SeriesKey, StepRange, Store
-from stepwell.testing.store_contract import Door, bits, put_of
+from stepwell.testing.doors import Door, bits, put_of
+from stepwell.testing.reference import ReferencePoint, summary, summary_difference
 
 _COMPONENTS = [Component("000000000000", name) for name in ("a", "b")]
 _METRICS = ["loss", "accuracy", "x"]
@@ -52,6 +54,10 @@ def run_machine(make_door: Callable[[], Any], examples: int = 30) -> None:
             self.stores: list[Store] = [self.door.open()]
             self.points: dict[SeriesKey, list[tuple[int, int, float]]] = {}
             self.ids: dict[str, Any] = {}
+            self.changes_mark = self.components_mark = 0
+            self.stamps: dict[Component, int] = {}
+            self.followed: dict[Component, list[MetricSummary] | StoreError] = {}
+            self.known: set[Component] = set()
 
         @rule(component=st.sampled_from(_COMPONENTS), points=_points, side=st.integers(0, 1))
         def put(self, component: Component, points: list[Any], side: int) -> None:
@@ -77,6 +83,8 @@ def run_machine(make_door: Callable[[], Any], examples: int = 30) -> None:
         @rule()
         def restart(self) -> None:
             self.stores = [self.door.reopen()]
+            # Marks are kept over a restart, stamps are not.
+            self.stamps.clear()
 
         @rule()
         def another_process(self) -> None:
@@ -87,6 +95,9 @@ def run_machine(make_door: Callable[[], Any], examples: int = 30) -> None:
         def delete(self, component: Component) -> None:
             if any(key.component == component for key in self.points):
                 self.stores[0].delete(component)
+            # Whoever deletes tells those who follow.
+            self.known.discard(component)
+            self.followed.pop(component, None)
             self.points = {
                 key: points for key, points in self.points.items() if key.component != component
             }
@@ -98,6 +109,47 @@ def run_machine(make_door: Callable[[], Any], examples: int = 30) -> None:
                 assert not isinstance(series, Exception)
                 expected = [value for step, _, value in points if start <= step < stop]
                 assert bits(series.points().values.tolist()) == bits(expected)
+
+        @invariant()
+        def summaries_see_everything(self) -> None:
+            for store in self.stores:
+                for component, found in zip(_COMPONENTS, store.summaries(_COMPONENTS), strict=True):
+                    self._check_summaries(component, found)
+
+        @rule(side=st.integers(0, 1))
+        def follow(self, side: int) -> None:
+            """Refresh only what the store says has changed, as the catalog does."""
+            store = self.stores[side % len(self.stores)]
+            changed, self.changes_mark = store.changed_since(self.changes_mark)
+            names = {key.component for key in self.points}
+            assert {component for component, _ in changed} <= names
+            for component, stamp in changed:
+                if self.stamps.get(component) != stamp:
+                    self.stamps[component] = stamp
+                    (self.followed[component],) = store.summaries([component])
+            while True:
+                created, self.components_mark = store.components_since(self.components_mark)
+                if not created:
+                    break
+                self.known |= {component for component, _ in created}
+            assert self.known == names
+            for component in names:
+                self._check_summaries(component, self.followed.get(component, []))
+
+        def _check_summaries(
+            self, component: Component, found: list[MetricSummary] | StoreError
+        ) -> None:
+            assert not isinstance(found, StoreError)
+            expected = {
+                key.metric: summary(
+                    [ReferencePoint(None if step < 0 else step, *rest) for step, *rest in points]
+                )
+                for key, points in self.points.items()
+                if key.component == component
+            }
+            assert [each.metric for each in found] == sorted(expected)
+            for each in found:
+                assert summary_difference(expected[each.metric], each) is None
 
         @invariant()
         def reads_see_everything(self) -> None:
