@@ -87,6 +87,14 @@ class Server:
         results: list[dict[str, Any]] = reply.json()["MetricQueryResults"]
         return results
 
+    def control(self, operation: str, members: dict[str, Any] | None = None) -> Reply:
+        """Ask for an operation of the control plane."""
+        headers = {
+            "X-Amz-Target": f"SageMaker.{operation}",
+            "Content-Type": "application/x-amz-json-1.1",
+        }
+        return self.request("POST", "/", json.dumps(members or {}).encode(), headers)
+
     def count(self, component: str, metric: str = "loss") -> int:
         """Count a series' points, through BatchGetMetrics; 0 where there is none."""
         (result,) = self.get(query(component, metric, MetricStat="Count", Period="OneHour"))

@@ -81,6 +81,8 @@ def used(start_server: StartServer) -> Server:
     queries = [query("run-a", "loss"), query("run-b", "0"), query("nobody", "loss")]
     assert [each["Status"] for each in server.get(*queries)][2] == "ValidationError"
     server.get(queries[0])
+    listed = server.control("ListTrialComponents").json()["TrialComponentSummaries"]
+    assert {each["TrialComponentName"] for each in listed} == {"run-a", "run-b"}
     return server
 
 
@@ -156,6 +158,13 @@ def test_commits_and_gets_are_timed(samples: Samples) -> None:
     assert value(samples, "queries_total") == 4
     assert value(samples, "get_seconds_count") == 2
     assert 0 < value(samples, "get_seconds_sum") < 60
+
+
+def test_operations_are_timed(samples: Samples) -> None:
+    """Operations of the control plane are timed, each under its name."""
+    name = "ListTrialComponents"
+    assert value(samples, "control_seconds_count", operation=name) == 1
+    assert 0 < value(samples, "control_seconds_sum", operation=name) < 60
 
 
 def test_what_the_store_holds_is_told(samples: Samples) -> None:

@@ -142,7 +142,10 @@ def run_machine(make_door: Callable[[], Any], examples: int = 30) -> None:
             assert not isinstance(found, StoreError)
             expected = {
                 key.metric: summary(
-                    [ReferencePoint(None if step < 0 else step, *rest) for step, *rest in points]
+                    [
+                        ReferencePoint(None if step < 0 else step, timestamp_us, value)
+                        for step, timestamp_us, value in points
+                    ]
                 )
                 for key, points in self.points.items()
                 if key.component == component
