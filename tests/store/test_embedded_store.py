@@ -185,4 +185,5 @@ def test_summaries_decode_no_chunk(door: EmbeddedDoor) -> None:
     with contextlib.closing(sqlite3.connect(door.path / "chunks.db")) as chunks:
         chunks.execute("UPDATE chunk SET vals = x''")
         chunks.commit()
-    assert store.summaries([RUN]) == before
+    # As text, for NaN is not equal to itself.
+    assert repr(store.summaries([RUN])) == repr(before)
