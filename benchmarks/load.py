@@ -28,6 +28,7 @@ from benchmarks.workload import (
     ENDLESS,
     INVOCATION_ID_BYTES,
     INVOCATION_ID_OFFSET,
+    AccessKey,
     Stream,
     bodies,
     invocation_ids,
@@ -54,6 +55,8 @@ class Plan(msgspec.Struct, frozen=True):
     streams: list[Stream]
     seconds: float
     """How long endless streams go on; without one the run takes as long as it needs."""
+    key: AccessKey | None = None
+    """What every put is signed with, before the first one goes out: good for 5 minutes."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -154,7 +157,7 @@ class _Run:
         self.points = 0
         self.ids = self._ids()
         for stream in plan.streams:
-            requests = [request(body) for body in bodies(stream)]
+            requests = [request(body, plan.key) for body in bodies(stream)]
             waiting = _waiting(requests, stream.rounds)
             for _ in range(stream.connections):
                 connection = _Connection(plan.port, waiting.__next__, stream.points_per_put)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 import msgspec
 
 from benchmarks.load import Load, Plan
+from benchmarks.workload import AccessKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -213,6 +214,12 @@ class Server:
         return max(0.0, time.monotonic() - started - SETTLE_WINDOW_SECONDS)
 
 
+def make_key(folder: Path) -> AccessKey:
+    """Make an access key for the data folder, whose server wants signatures from then on."""
+    arguments = ("--data", str(folder), "--key-file", str(_key_file(folder)), "--json")
+    return msgspec.json.decode(stepwell("keys", "create", *arguments), type=AccessKey)
+
+
 def serve_stepwell(
     folder: Path, log: Path, *, port: int | None = None, wait: bool = True
 ) -> Server:
@@ -220,7 +227,14 @@ def serve_stepwell(
     port = port or free_port()
     command = [stepwell_command(), "serve", "--data", str(folder), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]
+    if _key_file(folder).exists():
+        command += ["--key-file", str(_key_file(folder))]
     return Server(command, port, "/readyz" if wait else None, log)
+
+
+def _key_file(folder: Path) -> Path:
+    """Return where the key-encryption key of a data folder is: beside it, never in it."""
+    return folder.with_name(f"{folder.name}.key")
 
 
 def serve_nothing(log: Path) -> Server:

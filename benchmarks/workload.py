@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +37,22 @@ _HEAD_BEFORE_ID = b"PUT /BatchPutMetrics HTTP/1.1\r\nHost: 127.0.0.1\r\namz-sdk-
 INVOCATION_ID_OFFSET = len(_HEAD_BEFORE_ID)
 """Where the invocation id starts in every request, whatever its body."""
 
+_CONTENT_TYPE = "application/json"
 _HEAD_AFTER_ID = (
     b"\r\namz-sdk-request: attempt=1; max=3\r\nAccept-Encoding: identity\r\n"
-    b"Content-Type: application/json\r\n"
+    b"Content-Type: " + _CONTENT_TYPE.encode() + b"\r\n"
     b"User-Agent: Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux#6.12 md/arch#x86_64 "
     b"lang/python#3.11.2 md/pyimpl#CPython cfg/retry-mode#standard Botocore/1.44.5\r\n"
-    b"Content-Length: %d\r\n\r\n"
+    b"%sContent-Length: %d\r\n\r\n"
 )
 """The headers an AWS SDK sends besides: parsing them is a part of every real put."""
+
+
+class AccessKey(msgspec.Struct, frozen=True, rename="pascal"):
+    """What requests are signed with, as `stepwell keys create --json` prints it."""
+
+    access_key_id: str
+    secret_access_key: str
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -138,11 +149,28 @@ def bodies(stream: Stream) -> Iterator[bytes]:
             )
 
 
-def request(body: bytes) -> bytearray:
-    """Return a whole HTTP request for a put, with room for the invocation id at its offset."""
-    return bytearray(
-        _HEAD_BEFORE_ID + b"0" * INVOCATION_ID_BYTES + _HEAD_AFTER_ID % len(body) + body
+def request(body: bytes, key: AccessKey | None = None) -> bytearray:
+    """Return a whole HTTP request for a put, with room for the invocation id at its offset.
+
+    With a key it is signed, as botocore signs: now, and not over the invocation id.
+    """
+    signature = _signature(body, key) if key is not None else b""
+    head = _HEAD_AFTER_ID % (signature, len(body))
+    return bytearray(_HEAD_BEFORE_ID + b"0" * INVOCATION_ID_BYTES + head + body)
+
+
+def _signature(body: bytes, key: AccessKey) -> bytes:
+    """Return the header lines that sign a put."""
+    request = AWSRequest(
+        "PUT",
+        "http://127.0.0.1/BatchPutMetrics",
+        headers={"Content-Type": _CONTENT_TYPE},
+        data=body,
     )
+    credentials = Credentials(key.access_key_id, key.secret_access_key)
+    SigV4Auth(credentials, "sagemaker", "us-east-1").add_auth(request)
+    names = ("X-Amz-Date", "Authorization")
+    return "".join(f"{name}: {request.headers[name]}\r\n" for name in names).encode()
 
 
 def invocation_ids(count: int) -> bytes:

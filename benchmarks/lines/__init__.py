@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LINES: dict[str, Callable[[Bench], Outcome]] = {
     "puts-10": puts.puts_of_10,
+    "puts-10-unsigned": puts.unsigned_puts_of_10,
     "puts-1000": puts.puts_of_1000,
     "storage": storage.bytes_a_point,
     "series": reads.one_series,

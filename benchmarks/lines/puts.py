@@ -1,6 +1,7 @@
 """Owns the lines for puts: of 10 points by a handler that does nothing, of 1,000 by msgspec.
 
-The requests of both are unsigned: signatures come on top and need about a tenth.
+Puts are signed and each signature is verified, as wherever others can reach the server. One line
+leaves signatures out, to show what they cost.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import msgspec
 
 from benchmarks.bench import Bench, Goal, Outcome, check_stored, median, remove
 from benchmarks.load import Load, Plan
-from benchmarks.processes import Server, run_load, serve_nothing, serve_stepwell
-from benchmarks.workload import Stream, bodies
+from benchmarks.processes import Server, make_key, run_load, serve_nothing, serve_stepwell
+from benchmarks.workload import AccessKey, Stream, bodies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,9 +58,11 @@ def decode_rate(puts: list[bytes], seconds: float) -> float:
     return points / (now - started)
 
 
-def _measured(server: Server, stream: Stream, seconds: float) -> tuple[Load, float]:
+def _measured(
+    server: Server, stream: Stream, seconds: float, key: AccessKey | None
+) -> tuple[Load, float]:
     """Put for `seconds`; return what was seen, and how long the server worked on after it."""
-    load = run_load(Plan(server.port, [stream], seconds))
+    load = run_load(Plan(server.port, [stream], seconds, key))
     return load, server.settle()
 
 
@@ -70,8 +73,18 @@ def _finish(server: Server, folder: Path, points: int, series: int) -> None:
 
 
 def puts_of_10(bench: Bench) -> Outcome:
-    """Measure durable puts of 10 points a second, by the rate of a handler that does nothing."""
+    """Measure durable, signed puts of 10 points a second, by a handler that does nothing."""
+    return _puts_of_10(bench, is_signed=True)
+
+
+def unsigned_puts_of_10(bench: Bench) -> Outcome:
+    """Measure the same without signatures."""
+    return _puts_of_10(bench, is_signed=False)
+
+
+def _puts_of_10(bench: Bench, *, is_signed: bool) -> Outcome:
     size, folder = bench.size, bench.data("puts-10")
+    key = make_key(folder) if is_signed else None
     loads: list[Load] = []
     nothing: list[Load] = []
     settle_seconds = []
@@ -79,11 +92,11 @@ def puts_of_10(bench: Bench) -> Outcome:
         serve_nothing(bench.log("donothing")) as idle,
         serve_stepwell(folder, bench.log("puts-10")) as server,
     ):
-        warm, _ = _measured(server, STREAM_10, WARM_UP_SECONDS)
+        warm, _ = _measured(server, STREAM_10, WARM_UP_SECONDS, key)
         run_load(Plan(idle.port, [STREAM_10], WARM_UP_SECONDS))
         for run in range(size.put_runs):
             bench.say(f"puts of 10, run {run + 1} of {size.put_runs}")
-            load, settled = _measured(server, STREAM_10, size.put_seconds)
+            load, settled = _measured(server, STREAM_10, size.put_seconds, key)
             loads.append(load)
             settle_seconds.append(settled)
             nothing.append(run_load(Plan(idle.port, [STREAM_10], size.put_seconds)))
@@ -92,9 +105,10 @@ def puts_of_10(bench: Bench) -> Outcome:
     measured = median([load.puts_per_second for load in loads])
     yardstick = median([load.puts_per_second for load in nothing])
     latencies = f"p50 {median([load.latency_ms_p50 for load in loads]):.1f} ms"
+    signed = "signed" if is_signed else "unsigned"
     return Outcome(
-        line="puts-10",
-        what=f"durable puts of 10 points, unsigned, {STREAM_10.connections} connections",
+        line="puts-10" if is_signed else "puts-10-unsigned",
+        what=f"durable, {signed} puts of 10 points, {STREAM_10.connections} connections",
         measured=f"{measured:,.0f} puts/s ({latencies})",
         yardstick=f"{yardstick:,.0f} requests/s that do nothing",
         ratio=measured / yardstick,
@@ -106,17 +120,18 @@ def puts_of_10(bench: Bench) -> Outcome:
 
 
 def puts_of_1000(bench: Bench) -> Outcome:
-    """Measure points a second in durable puts of 1,000, by msgspec's for the same bytes."""
+    """Measure points a second in durable, signed puts of 1,000, by msgspec's for the same bytes."""
     size, folder = bench.size, bench.data("puts-1000")
+    key = make_key(folder)
     sample = list(bodies(STREAM_1000))
     loads: list[Load] = []
     decoded: list[float] = []
     settle_seconds = []
     with serve_stepwell(folder, bench.log("puts-1000")) as server:
-        warm, _ = _measured(server, STREAM_1000, WARM_UP_SECONDS)
+        warm, _ = _measured(server, STREAM_1000, WARM_UP_SECONDS, key)
         for run in range(size.put_runs):
             bench.say(f"puts of 1,000, run {run + 1} of {size.put_runs}")
-            load, settled = _measured(server, STREAM_1000, size.put_seconds)
+            load, settled = _measured(server, STREAM_1000, size.put_seconds, key)
             loads.append(load)
             settle_seconds.append(settled)
             decoded.append(decode_rate(sample, size.put_seconds / 2))
@@ -127,7 +142,7 @@ def puts_of_1000(bench: Bench) -> Outcome:
     latencies = f"p50 {median([load.latency_ms_p50 for load in loads]):.1f} ms"
     return Outcome(
         line="puts-1000",
-        what=f"durable puts of 1,000 points, unsigned, {STREAM_1000.connections} connections",
+        what=f"durable, signed puts of 1,000 points, {STREAM_1000.connections} connections",
         measured=f"{measured / 1e6:.2f}M points/s ({latencies})",
         yardstick=f"{yardstick / 1e6:.2f}M points/s decoded by msgspec alone",
         ratio=measured / yardstick,
