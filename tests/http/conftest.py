@@ -102,7 +102,7 @@ class Server:
 
     def raw(self, *parts: bytes, half_close: bool = False, answer_s: float = ANSWER_S) -> bytes:
         """Send bytes as they are, each part by itself; give what comes until the server closes."""
-        received = b""
+        received = bytearray()
         with socket.create_connection(("127.0.0.1", self.port), timeout=answer_s) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with contextlib.suppress(ConnectionError):
@@ -113,7 +113,7 @@ class Server:
             with contextlib.suppress(ConnectionError):
                 while part := connection.recv(65_536):
                     received += part
-        return received
+        return bytes(received)
 
     def log_lines(self) -> list[str]:
         """Read what it has logged."""

@@ -30,6 +30,7 @@ from stepwell.model.names import (
 )
 from stepwell.server.ahead import ahead
 from stepwell.server.asgi import (
+    ClientGoneError,
     Receive,
     RequestIds,
     Scope,
@@ -38,6 +39,7 @@ from stepwell.server.asgi import (
     send_part,
 )
 from stepwell.server.auth import allow
+from stepwell.server.pushing import Push, push_of
 from stepwell.server.telemetry import Telemetry
 from stepwell.store.protocol import ColumnName, Series, SeriesKey
 
@@ -51,7 +53,7 @@ _COLUMNS: tuple[tuple[ColumnName, str, str], ...] = (
     ("timestamps_us", "timestamp_us", "int64"),
     ("values", "value", "float64"),
 )
-#: Pieces of at most 2 MiB that are decoded and not yet sent.
+#: Pieces of at most 512 KiB that are decoded and not yet sent.
 _PIECES_AHEAD = 4
 #: Set in the scope of a request whose unexpected error was logged and answered.
 ANSWERED = "stepwell.answered"
@@ -138,7 +140,7 @@ def frame_head(count: int) -> bytes:
 
 
 class _FrameResponse(Response):
-    """A frame, sent while a thread decodes some pieces ahead of the one that is being sent."""
+    """A frame, sent by the thread that decodes it, or (TLS) by the loop while a thread decodes."""
 
     def __init__(self, head: bytes, series: Series, size: int, parts: Parts) -> None:
         super().__init__(media_type=FRAME_TYPE, headers={"content-length": str(size)})
@@ -149,11 +151,11 @@ class _FrameResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. A client that does not read is let go."""
-        del scope, receive
-        with self._reads:
-            await self._send(send)
+        del receive
+        with self._reads, contextlib.suppress(ClientGoneError):
+            await self._send(send, push_of(scope))
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, push: Push | None) -> None:
         await send(
             {
                 "type": "http.response.start",
@@ -162,10 +164,13 @@ class _FrameResponse(Response):
             }
         )
         await send_part(send, self._head, more=True)
-        decoded = ahead(self._executor, _pieces(self._series), _PIECES_AHEAD)
-        async with contextlib.aclosing(decoded) as pieces:
-            async for piece in pieces:
-                await send_part(send, piece, more=True)
+        pieces = _pieces(self._series)
+        if push is not None:
+            await push.send(self._executor, pieces)
+        else:
+            async with contextlib.aclosing(ahead(self._executor, pieces, _PIECES_AHEAD)) as decoded:
+                async for piece in decoded:
+                    await send_part(send, piece, more=True)
         await send_part(send, b"", more=False)
 
 

@@ -29,7 +29,7 @@ Reply = Callable[[int, list[Header], bytes], None]
 JSON: Header = (b"content-type", b"application/json")
 
 #: A client that does not read for this long is let go.
-_SEND_TIMEOUT_S = 60
+SEND_TIMEOUT_S = 60
 
 
 class ClientGoneError(Exception):
@@ -147,7 +147,7 @@ async def send_part(send: Send, body: bytes | memoryview, *, more: bool) -> None
     Raises:
         TimeoutError: it did not read.
     """
-    async with asyncio.timeout(_SEND_TIMEOUT_S):
+    async with asyncio.timeout(SEND_TIMEOUT_S):
         await send({"type": "http.response.body", "body": body, "more_body": more})
 
 

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from stepwell.server.asgi import Header, Reply, Scope
+from stepwell.server.pushing import offer_push
 
 #: SDKs keep connections for later; closing them early costs them a retry.
 KEEP_ALIVE_S = 75
@@ -61,7 +62,7 @@ class Connection(HttpToolsProtocol):
         if self._held is not None:
             # The rest of its body comes later: a task waits for it.
             held, self._held = self._held, None
-            super()._start_asgi_task(held, self.app)
+            self._start_task(held, self.app)
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             self._wait_for_head()
@@ -91,7 +92,11 @@ class Connection(HttpToolsProtocol):
         ):
             self._held = cycle
         else:
-            super()._start_asgi_task(cycle, app)
+            self._start_task(cycle, app)
+
+    def _start_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        offer_push(cycle)
+        super()._start_asgi_task(cycle, app)
 
     def _reply(
         self, cycle: RequestResponseCycle, status: int, headers: list[Header], body: bytes

@@ -54,8 +54,6 @@ from stepwell.store.sqlite.registry import Registry
 from stepwell.store.sqlite.summarising import summarise_component
 
 _EMPTY = np.empty(0, POINT)
-#: Chunks decoded into one piece of a column, 2 MiB of it: fewer hand-overs between threads.
-_CHUNKS_PER_PIECE = 4
 _ENCODED: dict[ColumnName, Callable[[Chunk], bytes]] = {
     "steps": attrgetter("steps"),
     "timestamps_us": attrgetter("timestamps"),
@@ -120,19 +118,16 @@ class StoredSeries:
     def column(self, name: ColumnName) -> Iterator[Int64Array | Float64Array]:
         """Decode one column of the whole series piece by piece. Raises `DamagedSeriesError`."""
         encoded_of = _ENCODED[name]
-        for first in range(0, len(self._chunks), _CHUNKS_PER_PIECE):
-            chunks = self._chunks[first : first + _CHUNKS_PER_PIECE]
-            count = sum(chunk.summary.count for chunk in chunks)
+        for chunk in self._chunks:
+            count = chunk.summary.count
             out: Int64Array | Float64Array = (
                 np.empty(count, np.float64) if name == "values" else np.empty(count, np.int64)
             )
-            start = 0
-            for chunk in chunks:
-                stop = start + chunk.summary.count
-                self._verify(chunk)
-                self._decode(encoded_of(chunk), out[start:stop], chunk)
-                start = stop
+            self._verify(chunk)
+            self._decode(encoded_of(chunk), out, chunk)
             yield out
+            # The next piece then comes in the same memory, if the caller has let go of this one.
+            del out
         if len(self._hot):
             yield getattr(self._hot, name)
 
