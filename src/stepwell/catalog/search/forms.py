@@ -165,7 +165,7 @@ class Beside:
 
     def _value(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """Give the value to sort by: of several the least."""
-        value = sa.func.max(column) if self.is_list else column
+        value = sa.func.min(column) if self.is_list else column
         return self._rows(value).correlate(self.owner.table).scalar_subquery()
 
     def _rows(self, what: sa.ColumnElement[Any]) -> sa.Select[Any]:
