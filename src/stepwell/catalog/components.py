@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from stepwell.catalog import entities, experiments, tags, trials
 from stepwell.catalog.entities import Listed, Listing, Work
-from stepwell.catalog.paging import fetch_few
+from stepwell.catalog.paging import look_up_few
 from stepwell.catalog.tables import (
     TEXT_KEY_CHARS,
     component,
@@ -189,7 +189,7 @@ def list_page(
 def _members(work: Work, is_parent: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Select the components that are in some trials, in the way that suits how many there are."""
     members = sa.select(membership.c.component_id).join(trial).where(is_parent)
-    few = fetch_few(work.connection, members)
+    few = look_up_few(work.connection, members)
     if few is not None:
         return sa.select(component).where(component.c.id.in_(few))
     is_member = members.where(membership.c.component_id == component.c.id).correlate(component)

@@ -78,6 +78,16 @@ def find(work: Work, table: sa.Table, name: str) -> sa.Row[Any] | None:
     ).one_or_none()
 
 
+def check_free(work: Work, table: sa.Table, kind: Kind, name: str) -> None:
+    """Check that a name is free, in whatever case.
+
+    Raises:
+        AlreadyExistsError: it is taken.
+    """
+    if find(work, table, name) is not None:
+        raise _taken(kind, name)
+
+
 def insert(work: Work, table: sa.Table, kind: Kind, values: Mapping[str, Any]) -> int:
     """Insert a named entity and give its number.
 
@@ -85,9 +95,7 @@ def insert(work: Work, table: sa.Table, kind: Kind, values: Mapping[str, Any]) -
         AlreadyExistsError: the name is taken, in whatever case.
     """
     name = values["name"]
-    taken = f"{word(kind)} with name ({name}) already exists."
-    if find(work, table, name) is not None:
-        raise AlreadyExistsError(taken)
+    check_free(work, table, kind, name)
     author = work.author
     try:
         result = work.connection.execute(
@@ -103,9 +111,13 @@ def insert(work: Work, table: sa.Table, kind: Kind, values: Mapping[str, Any]) -
         )
     except IntegrityError as error:
         # Another one was faster, where transactions do not wait for each other.
-        raise AlreadyExistsError(taken) from error
+        raise _taken(kind, name) from error
     (number,) = result.inserted_primary_key or (0,)
     return int(number)
+
+
+def _taken(kind: Kind, name: str) -> AlreadyExistsError:
+    return AlreadyExistsError(f"{word(kind)} with name ({name}) already exists.")
 
 
 def update(work: Work, table: sa.Table, number: int, values: Mapping[str, Any]) -> None:

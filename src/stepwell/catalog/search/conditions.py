@@ -12,7 +12,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from stepwell.catalog.entities import Work
-from stepwell.catalog.paging import FEW_MAX, fetch_few
+from stepwell.catalog.paging import FEW_MAX, look_up_few
 from stepwell.catalog.search import properties
 from stepwell.catalog.search.expressions import (
     WITHOUT_VALUE,
@@ -80,7 +80,7 @@ def _looks(
 def _candidates_of_filter(work: Work, kind: Kind, asked: Filter) -> list[int] | None:
     found: list[int] | None = None
     for numbers in properties.find(kind, asked.name, work.author).candidates(asked):
-        few = fetch_few(work.connection, numbers)
+        few = look_up_few(work.connection, numbers)
         if few is None:
             return None
         found = few if found is None else found + few
@@ -114,7 +114,7 @@ def _candidates_of_nested(work: Work, nested: NestedFilters) -> list[int] | None
             lookup = properties.parent(_column_of_parent(asked), work.author).lookup
             if lookup is not None:
                 numbers = lookup.where(*map(_of_one_parent, nested.filters))
-                return fetch_few(work.connection, numbers)
+                return look_up_few(work.connection, numbers)
     return None
 
 

@@ -58,7 +58,9 @@ def search(
         found = _rows(kind).where(table.c.id.in_(few))
         page = _fetch(work.connection, order.phases(found, is_few=True), paging)
         return page, len(few), True
-    page = _fetch(work.connection, order.phases(rows.where(condition), is_few=False), paging)
+    bounds = [] if expression.is_any else [one for one in expression.filters if one.name == sort_by]
+    phases = order.phases(rows.where(condition), is_few=False, bounds=bounds)
+    page = _fetch(work.connection, phases, paging)
     return page, *_count_some(work.connection, ours, condition)
 
 
@@ -86,12 +88,12 @@ def _count_some(
     connection: sa.Connection, ours: sa.Select[int], condition: sa.ColumnElement[bool]
 ) -> tuple[int, bool]:
     """Count the rows that fit, which are more than a few, and say whether these are all."""
-    tried = len(connection.scalars(ours.limit(TRIED_MAX + 1)).all())
+    is_all = connection.scalar(ours.offset(TRIED_MAX).limit(1)) is None
     number = ours.selected_columns[0]
     some = ours.limit(TRIED_MAX).subquery()
     fitting = sa.select(sa.func.count()).where(number.in_(sa.select(some.c.id)), condition)
     hits = connection.scalar(fitting) or 0
-    return max(hits, FEW_MAX), tried <= TRIED_MAX
+    return max(hits, FEW_MAX), is_all
 
 
 def suggest(work: Work, kind: Kind, hint: str) -> list[str]:
