@@ -20,6 +20,8 @@ def add(connection: sa.Connection, kind: Kind, number: int, tags: Iterable[Tag])
         ConstraintError: two of them have one key, or there would be too many.
     """
     wanted = list(tags)
+    if not wanted:
+        return
     keys = [each.key for each in wanted]
     if len(set(keys)) != len(keys):
         msg = "Duplicate tag key"
