@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from stepwell.catalog.paging import Page, Paging, Place, fetch_page
 from stepwell.catalog.tables import association
-from stepwell.model.errors import AlreadyExistsError, NotFoundError
+from stepwell.model.errors import AlreadyExistsError, ConstraintError, NotFoundError
 from stepwell.model.experiments import Author, Kind, Stamp
 from stepwell.model.limits import Limits
 from stepwell.model.names import fold
@@ -163,7 +163,16 @@ def stamp(row: sa.Row[Any]) -> Stamp:
     return Stamp(row.created_us, row.created_by, row.modified_us, row.modified_by)
 
 
-def name_of_arn_or_name(text: str) -> str:
-    """Give the name in a full ARN, or the name as it is."""
-    match = re.fullmatch(r"arn:[^/]*/(.*)", text, re.DOTALL)
-    return text if match is None else match.group(1)
+def name_of_arn_or_name(text: str, kind: str) -> str:
+    """Give the name in a full ARN of a kind, or the name as it is.
+
+    Raises:
+        ConstraintError: it is the ARN of something else: types are compared (rule 12).
+    """
+    match = re.fullmatch(r"arn:[^/]*:([^/:]*)/(.*)", text, re.DOTALL)
+    if match is None:
+        return text
+    if match.group(1) != kind:
+        msg = f"The ARN {text} is not one of the resource type {kind}"
+        raise ConstraintError(msg)
+    return match.group(2)

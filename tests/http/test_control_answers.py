@@ -1,0 +1,58 @@
+"""What operations of the control plane answer, request by request."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.http.conftest import Server
+
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:"
+_names = itertools.count()
+
+
+@pytest.fixture
+def name() -> str:
+    """Give a name that no other test uses."""
+    return f"answers-{next(_names)}"
+
+
+def ask(server: Server, operation: str, **members: Any) -> Any:
+    """Ask for an operation; all but a 200 fails."""
+    reply = server.control(operation, members)
+    assert reply.status == 200, reply
+    return reply.json()
+
+
+def refused(server: Server, operation: str, **members: Any) -> str:
+    """Ask for what must be refused as invalid, and give the message."""
+    reply = server.control(operation, members)
+    document = reply.json()
+    assert (reply.status, document["__type"]) == (400, "ValidationException"), reply
+    message: str = document["message"]
+    return message
+
+
+def test_arns_of_other_kinds(server: Server, name: str) -> None:
+    """Whoever names a thing by the ARN of another kind is told so, whatever has that name."""
+    source = {"SourceUri": "s3://bucket"}
+    ask(server, "CreateTrialComponent", TrialComponentName=name)
+    ask(server, "CreateAction", ActionName=name, ActionType="A", Source=source)
+    ask(server, "CreateContext", ContextName=name, ContextType="C", Source=source)
+    kinds = {
+        "TrialComponent": "experiment-trial-component",
+        "Action": "action",
+        "Context": "context",
+    }
+    for word, own in kinds.items():
+        for kind in ("experiment", "experiment-trial", *kinds.values()):
+            members = {f"{word}Name": f"{ARN}{kind}/{name}"}
+            if kind == own:
+                found = ask(server, f"Describe{word}", **members)
+                assert found[f"{word}Name"] == name
+            else:
+                message = refused(server, f"Describe{word}", **members)
+                assert own in message or "pattern" in message
