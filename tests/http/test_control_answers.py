@@ -56,3 +56,19 @@ def test_arns_of_other_kinds(server: Server, name: str) -> None:
             else:
                 message = refused(server, f"Describe{word}", **members)
                 assert own in message or "pattern" in message
+
+
+def test_a_status_with_a_message_only(server: Server, name: str) -> None:
+    """A status that is only a message is shown as one, everywhere, and goes with the next one."""
+    members = {"TrialComponentName": name}
+    ask(server, "CreateTrialComponent", **members, Status={"Message": "waits for data"})
+    assert ask(server, "DescribeTrialComponent", **members)["Status"] == {
+        "Message": "waits for data"
+    }
+    arn = f"{ARN}experiment-trial-component/{name}"
+    (listed,) = ask(server, "ListTrialComponents", SourceArn=arn)["TrialComponentSummaries"]
+    assert listed["Status"] == {"Message": "waits for data"}
+    ask(server, "UpdateTrialComponent", **members, Status={"PrimaryStatus": "Completed"})
+    assert ask(server, "DescribeTrialComponent", **members)["Status"] == {
+        "PrimaryStatus": "Completed"
+    }

@@ -76,13 +76,17 @@ def component_head(author: Author, component: TrialComponent) -> dict[str, Any]:
         "TrialComponentName": component.name,
         "TrialComponentArn": author.arn(Kind.COMPONENT, component.name),
         "DisplayName": component.display_name,
-        "Status": None
-        if component.status is None
-        else {"PrimaryStatus": component.status, "Message": component.status_message},
+        "Status": _status(component),
         "StartTime": seconds(component.start_us),
         "EndTime": seconds(component.end_us),
         **stamp_members(author, component.stamp),
     }
+
+
+def _status(component: TrialComponent) -> dict[str, Any] | None:
+    """Give a status: either of its members may have been set without the other."""
+    members = {"PrimaryStatus": component.status, "Message": component.status_message}
+    return None if all(each is None for each in members.values()) else members
 
 
 def component_source(author: Author, name: str) -> dict[str, str] | None:
