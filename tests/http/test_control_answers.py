@@ -72,3 +72,18 @@ def test_a_status_with_a_message_only(server: Server, name: str) -> None:
     assert ask(server, "DescribeTrialComponent", **members)["Status"] == {
         "PrimaryStatus": "Completed"
     }
+
+
+def test_any_number_of_keys_to_remove(server: Server, name: str) -> None:
+    """A request may name more keys than a statement takes; those that are there go."""
+    members = {"TrialComponentName": name}
+    maps = {
+        "Parameters": {"a": {"NumberValue": 1}, "b": {"StringValue": "1"}},
+        "InputArtifacts": {"a": {"Value": "s3://a"}, "b": {"Value": "s3://b"}},
+        "OutputArtifacts": {"a": {"Value": "s3://a"}, "b": {"Value": "s3://b"}},
+    }
+    ask(server, "CreateTrialComponent", **members, **maps)
+    many = [*(str(number) for number in range(300_000)), "b"]
+    ask(server, "UpdateTrialComponent", **members, **{f"{each}ToRemove": many for each in maps})
+    found = ask(server, "DescribeTrialComponent", **members)
+    assert {each: [*found[each]] for each in maps} == {each: ["a"] for each in maps}

@@ -292,10 +292,19 @@ def _merge(connection: sa.Connection, number: int, maps: Maps) -> None:
 
 
 def _remove(connection: sa.Connection, number: int, removals: Removals) -> None:
+    # Of the keys that a request names only those that are there: it may name any number of them,
+    # and a statement takes some thousands.
     if removals.parameters:
-        _delete_parameters(connection, number, removals.parameters)
-    for is_output, names in ((0, removals.inputs), (1, removals.outputs)):
-        if names:
+        stored = sa.select(parameter.c.name).where(parameter.c.component_id == number)
+        names = set(removals.parameters).intersection(connection.scalars(stored))
+        _delete_parameters(connection, number, names)
+    for is_output, given in ((0, removals.inputs), (1, removals.outputs)):
+        if given:
+            artifact = component_artifact.c
+            stored = sa.select(artifact.name).where(
+                artifact.component_id == number, artifact.is_output == is_output
+            )
+            names = set(given).intersection(connection.scalars(stored))
             _delete_artifacts(connection, number, is_output, names)
 
 
