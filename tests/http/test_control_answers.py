@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -87,3 +88,17 @@ def test_any_number_of_keys_to_remove(server: Server, name: str) -> None:
     ask(server, "UpdateTrialComponent", **members, **{f"{each}ToRemove": many for each in maps})
     found = ask(server, "DescribeTrialComponent", **members)
     assert {each: [*found[each]] for each in maps} == {each: ["a"] for each in maps}
+
+
+@pytest.mark.parametrize("token", ["garbage", base64.b64encode(bytes(40)).decode()])
+def test_made_up_tokens_where_there_is_one_page(server: Server, name: str, token: str) -> None:
+    """A token that no listing has returned is refused where there is never a second page, too."""
+    ask(server, "CreateTrialComponent", TrialComponentName=name)
+    arn = f"{ARN}experiment-trial-component/{name}"
+    for operation, members in (
+        ("ListTags", {"ResourceArn": arn}),
+        ("Search", {"Resource": "TrainingJob"}),
+        ("ListLineageGroups", {}),
+    ):
+        ask(server, operation, **members)
+        assert "'nextToken'" in refused(server, operation, **members, NextToken=token)

@@ -33,13 +33,14 @@ _KINDS = {
 
 def _search(control: Control, author: Author, members: _Members) -> _Members:
     kind = _KINDS.get(members["Resource"])
+    place = place_of(control, author, "Search", members)
     if kind is None:
         return {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
     expression = _expression(members.get("SearchExpression", {}))
     sort_by = members.get("SortBy", "LastModifiedTime")
     paging = Paging(
         members.get("MaxResults", PAGE_ROWS),
-        place_of(control, author, "Search", members),
+        place,
         members.get("SortOrder", "Descending") == "Descending",
     )
     if uses_metrics(expression, sort_by):

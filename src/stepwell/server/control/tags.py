@@ -8,6 +8,7 @@ from stepwell.catalog import tags
 from stepwell.model.experiments import Author, Tag
 from stepwell.server.control.arns import find_entity
 from stepwell.server.control.documents import tag_documents
+from stepwell.server.control.listing import place_of
 from stepwell.server.control.service import Control, Handler
 
 _Members = dict[str, Any]
@@ -27,7 +28,9 @@ def _add(control: Control, author: Author, members: _Members) -> _Members:
 
 
 def _list(control: Control, author: Author, members: _Members) -> _Members:
-    # A resource has at most 50 tags and a page at least 50: there is never a second page.
+    # A resource has at most 50 tags and a page at least 50: there is never a second page, and so
+    # no token that is one of this listing.
+    place_of(control, author, "ListTags", members)
     with control.reading(author) as work:
         kind, number = find_entity(work, members["ResourceArn"])
         return {"Tags": tag_documents(tags.of_entity(work.connection, kind, number))}
