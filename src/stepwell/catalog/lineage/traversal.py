@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -39,10 +40,19 @@ class Edge:
     destination: Node
     type: str | None
 
+    @property
+    def ends(self) -> tuple[Node, Node]:
+        """Give both ends."""
+        return self.source, self.destination
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of vertices, the edges between all that were walked over, and how they are shown."""
+    """A page of vertices, the edges that come with it, and how their ends are shown.
+
+    Only edges between two vertices that the filters let through. Each comes on one page: the one
+    of that end which comes later.
+    """
 
     vertices: list[Vertex]
     edges: list[Edge]
@@ -65,14 +75,18 @@ def query(work: Work, walk: Walk, filters: LineageFilters, paging: Paging) -> Fo
     shown = {node: Vertex(node, row.identity, row.name, row.type) for node, row in rows.items()}
     # By kind and number, so that a page goes on where the last one ended whatever comes meanwhile.
     fitting = sorted(node for node, row in rows.items() if _fits(node, row, filters))
+    start = 0
     if paging.after is not None:
         after = (str(paging.after.value), paging.after.id)
-        fitting = [node for node in fitting if (node.kind.value, node.id) > after]
-    page = fitting[: paging.limit]
+        start = bisect.bisect_right(fitting, after)
+    stop = start + paging.limit
+    page, so_far = set(fitting[start:stop]), set(fitting[:stop])
+    kept = [each for each in edges if so_far.issuperset(each.ends) and page.intersection(each.ends)]
     end = None
-    if len(fitting) > paging.limit:
-        end = Place(page[-1].kind.value, page[-1].id)
-    return Found([shown[node] for node in page], edges, shown, end)
+    if len(fitting) > stop:
+        last = fitting[stop - 1]
+        end = Place(last.kind.value, last.id)
+    return Found([shown[node] for node in fitting[start:stop]], kept, shown, end)
 
 
 def _walk(connection: sa.Connection, walk: Walk, start: Node) -> tuple[set[Node], list[Edge]]:
