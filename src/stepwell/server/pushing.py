@@ -147,9 +147,14 @@ def _second_handle(transport: asyncio.Transport) -> Iterator[socket.socket]:
 async def _writable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
     """Wait until a socket takes more. Raises TimeoutError."""
     ready = loop.create_future()
-    loop.add_writer(sock, _set, ready)
+    loop.add_writer(sock, _wake, ready)
     try:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await ready
     finally:
         loop.remove_writer(sock)
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -7,6 +7,7 @@ points are packed and committed with their ids. For one thread.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from stepwell.store.sqlite.idempotency import (
     pack_ids,
 )
 from stepwell.store.sqlite.registry import Known, NameCache, Registry
+from stepwell.store.sqlite.slots import settle_free_slot
 
 
 @dataclass(slots=True)
@@ -68,10 +70,12 @@ class Appender:
         self._registry = Registry(folder)
         self._names = NameCache(self._registry, limits.metrics_per_component)
         self._chunks = ChunkFile(folder)
+        self._claims = Claims(folder)
         self._writer = self._take_slot()
         self._ids = IdIndex(limits.idempotency_s, limits.idempotency_ids_max)
         self._others: dict[int, tuple[HotReader, int]] = {}
-        self._claims = Claims(folder)
+        #: Slots of dead owners: how often their files were settled when we last saw to it.
+        self._settled: dict[int, int] = {}
         self._read_ids(every_slot=True)
 
     def append(self, puts: Sequence[Put]) -> list[Outcome]:
@@ -110,13 +114,14 @@ class Appender:
         """Close the files and give the slot back."""
         for reader, _ in self._others.values():
             reader.close()
-        for file in (self._claims, self._writer, self._chunks, self._registry):
+        for file in (self._writer, self._claims, self._chunks, self._registry):
             file.close()
 
     def _take_slot(self) -> HotWriter:
         writer = HotWriter(self._folder, self._on_sync)
         writer.start_after(self._chunks.compacted().get(writer.slot, 0))
         self._registry.add_slot(writer.slot)
+        self._claims.own(writer.slot)
         return writer
 
     def _append_waiting(self, put: Put, key: int) -> Outcome:
@@ -222,9 +227,23 @@ class Appender:
             if slot != self._writer.slot and slot not in self._others:
                 self._others[slot] = (HotReader(self._folder, slot), 0)
 
+    def _settle_dead(self) -> None:
+        """Settle the files of dead owners, so that their ids can be relied on."""
+        for slot, (reader, _) in self._others.items():
+            if self._claims.is_owned(slot):
+                continue
+            # A new owner that came and died since has settled it too.
+            if self._settled.get(slot) == reader.settled_count():
+                continue
+            is_owned = functools.partial(self._claims.is_owned, slot)
+            count = settle_free_slot(self._folder, slot, is_owned)
+            if count is not None:
+                self._settled[slot] = count
+
     def _read_ids(self, *, every_slot: bool) -> None:
         """Read the ids that others (with `every_slot`, also we in an earlier life) committed."""
         self._find_slots()
+        self._settle_dead()
         oldest_ns = self._ids.oldest_kept_ns(self._now_ns())
         for slot, (reader, last) in self._others.items():
             groups = reader.id_groups_after(max(last, oldest_ns))

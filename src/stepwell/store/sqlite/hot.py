@@ -21,9 +21,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from stepwell.model.errors import FolderInUseError
 from stepwell.model.points import Put
-from stepwell.store.sqlite.folder import Folder, Lock, hot_file, hot_lock, transaction, vacuum
+from stepwell.store.sqlite.folder import Folder, hot_file, hot_lock, transaction, vacuum
+from stepwell.store.sqlite.slots import settle, settled_count, take_slot
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS hot (
@@ -41,7 +41,6 @@ CREATE TABLE IF NOT EXISTS id_group (
 
 #: One point of a hot row, 32 bytes: little-endian, one after another.
 POINT = np.dtype([("series", "<i8"), ("step", "<i8"), ("timestamp_us", "<i8"), ("value", "<f8")])
-_SLOTS_MAX = 1024
 _SEQS_AT_ONCE = 10_000
 #: Free pages that a file keeps for the next puts (16 MiB), and what it gives back at a time.
 _FREE_PAGES_KEPT = 2048
@@ -116,7 +115,7 @@ class HotWriter:
     """The one writer of one slot's file. For one thread."""
 
     def __init__(self, folder: Folder, on_sync: Callable[[float], None]) -> None:
-        """Take the first slot that no live process has.
+        """Take the first slot that no live process has, and settle its file (see `slots`).
 
         Args:
             folder: the data folder.
@@ -125,9 +124,10 @@ class HotWriter:
         Raises:
             FolderInUseError: every slot is taken.
         """
-        self.slot, self._lock = _take_slot(folder)
+        self.slot, self._lock = take_slot(folder)
         self._on_sync = on_sync
         self._db = folder.connect(hot_file(self.slot), schema=SCHEMA)
+        settle(self._db)
         self._last_seq: int = self._db.execute(
             "SELECT max(coalesce((SELECT max(seq) FROM hot), 0),"
             " coalesce((SELECT max(seq) FROM id_group), 0))"
@@ -286,6 +286,10 @@ class HotReader:
         ).fetchone()
         return Waiting(*row)
 
+    def settled_count(self) -> int:
+        """Count how often the file was settled. See `slots`."""
+        return settled_count(self._db)
+
     def id_groups_after(self, seq: int) -> list[IdGroup]:
         """Read the ids committed after a group."""
         rows = self._db.execute(
@@ -328,13 +332,3 @@ def clear_free_slots(folder: Folder, compacted: dict[int, int]) -> None:
                 db.execute("DELETE FROM hot WHERE seq <= ?", (compacted.get(slot, 0),))
                 vacuum(db)
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _take_slot(folder: Folder) -> tuple[int, Lock]:
-    for slot in range(_SLOTS_MAX):
-        lock = folder.lock(hot_lock(slot))
-        if lock.acquire():
-            return slot, lock
-        lock.release()
-    msg = f"data folder {folder.path}: all {_SLOTS_MAX} worker slots are taken"
-    raise FolderInUseError(msg)

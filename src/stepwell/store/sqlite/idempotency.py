@@ -206,9 +206,14 @@ class Claims:
     A retry can reach another worker while its first attempt is still being committed. Each worker
     locks the byte whose offset is the id's hash for as long as the commit takes; who finds it
     locked comes again. The locks of a process that dies are gone with it.
+
+    Behind the ids' bytes is one for each slot, which the slot's owner locks while it lives. They
+    are in the same file so that a process that dies loses all of its locks at one instant: whoever
+    can claim an id that it had finds it dead.
     """
 
-    _OFFSET_MASK = (1 << 62) - 1
+    #: Bytes for ids; those for slots come after them.
+    _IDS_BYTES = 1 << 62
 
     def __init__(self, folder: Folder) -> None:
         """Open the file."""
@@ -218,14 +223,31 @@ class Claims:
     def take(self, key: int, *, wait: bool = False) -> bool:
         """Claim an id. Without `wait`, return False where someone else has it."""
         try:
-            self._lock(fcntl.F_WRLCK, key & self._OFFSET_MASK, 1, wait=wait)
+            self._lock(fcntl.F_WRLCK, key % self._IDS_BYTES, 1, wait=wait)
         except (BlockingIOError, PermissionError):
             return False
         return True
 
     def release_all(self) -> None:
-        """Give up everything that was claimed."""
-        self._lock(fcntl.F_UNLCK, 0, 0, wait=False)
+        """Give up every id that was claimed."""
+        self._lock(fcntl.F_UNLCK, 0, self._IDS_BYTES, wait=False)
+
+    def own(self, slot: int) -> None:
+        """Say that this process, which has just settled its file, is a slot's owner."""
+        self._lock(fcntl.F_WRLCK, self._IDS_BYTES + slot, 1, wait=True)
+
+    def is_owned(self, slot: int) -> bool:
+        """Say whether another process that lives owns a slot."""
+        if hasattr(fcntl, "F_OFD_GETLK"):
+            asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, self._IDS_BYTES + slot, 1, 0)
+            kind: int = _FLOCK.unpack(fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, asked))[0]
+            return kind != fcntl.F_UNLCK
+        try:
+            self._lock(fcntl.F_WRLCK, self._IDS_BYTES + slot, 1, wait=False)
+        except (BlockingIOError, PermissionError):
+            return True
+        self._lock(fcntl.F_UNLCK, self._IDS_BYTES + slot, 1, wait=False)
+        return False
 
     def close(self) -> None:
         """Close the file, which gives everything up."""
