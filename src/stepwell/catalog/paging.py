@@ -32,11 +32,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page: how many rows, after which place, in which direction."""
+    """Which page: how many rows, after which place, in which direction, and not beyond which."""
 
     limit: int
     after: Place | None = None
     is_descending: bool = True
+    until: Place | None = None
 
 
 class Page(NamedTuple):
@@ -63,18 +64,30 @@ def fetch_page(
         paging: which page.
     """
     place = (by.label("_by"), number.label("_number"))
-    query = query.add_columns(*place).limit(paging.limit + 1)
-    if paging.after is not None:
-        query = query.where(_beyond(by, number, paging.after, paging))
-    if paging.is_descending:
-        query = query.order_by(by.desc(), number.desc())
-    else:
-        query = query.order_by(by, number)
-    rows = connection.execute(query).all()
+    query = _ordered(query.add_columns(*place), by, number, paging)
+    rows = connection.execute(query.limit(paging.limit + 1)).all()
     if len(rows) <= paging.limit:
         return Page(rows, None)
     rows = rows[: paging.limit]
     return Page(rows, Place(rows[-1]._by, rows[-1]._number))  # noqa: SLF001 - our own labels
+
+
+def place_after(
+    connection: sa.Connection,
+    query: sa.Select[Any],
+    by: sa.ColumnElement[Any],
+    number: sa.ColumnElement[int],
+    paging: Paging,
+) -> Place | None:
+    """Look up the place of the row that comes `limit` rows after a page's first; None: none does.
+
+    See `fetch_page`.
+    """
+    query = _ordered(
+        query.with_only_columns(by, number, maintain_column_froms=True), by, number, paging
+    )
+    row = connection.execute(query.offset(paging.limit).limit(1)).one_or_none()
+    return None if row is None else Place(*row)
 
 
 def fetch_few(connection: sa.Connection, numbers: sa.Select[int]) -> list[int] | None:
@@ -90,13 +103,32 @@ def look_up_few(connection: sa.Connection, numbers: sa.Select[int]) -> list[int]
     return fetch_few(connection, numbers)
 
 
+def _ordered(
+    query: sa.Select[Any],
+    by: sa.ColumnElement[Any],
+    number: sa.ColumnElement[int],
+    paging: Paging,
+) -> sa.Select[Any]:
+    """Sort a query, from where a page begins."""
+    is_descending = paging.is_descending
+    if paging.after is not None:
+        query = query.where(_beyond(by, number, paging.after, is_less=is_descending))
+    if paging.until is not None:
+        until = paging.until
+        is_there = sa.and_(by == until.value, number == until.id)
+        before = _beyond(by, number, until, is_less=not is_descending)
+        query = query.where(sa.or_(before, is_there))
+        query = query.where(by >= until.value if is_descending else by <= until.value)
+    if is_descending:
+        return query.order_by(by.desc(), number.desc())
+    return query.order_by(by, number)
+
+
 def _beyond(
-    by: sa.ColumnElement[Any], number: sa.ColumnElement[int], after: Place, paging: Paging
+    by: sa.ColumnElement[Any], number: sa.ColumnElement[int], place: Place, *, is_less: bool
 ) -> sa.ColumnElement[bool]:
-    tie = sa.and_(
-        by == after.value, number < after.id if paging.is_descending else number > after.id
-    )
-    beyond = by < after.value if paging.is_descending else by > after.value
+    tie = sa.and_(by == place.value, number < place.id if is_less else number > place.id)
+    beyond = by < place.value if is_less else by > place.value
     # Says the same once more, in the form that lets an index begin at the right place.
-    bound = by <= after.value if paging.is_descending else by >= after.value
+    bound = by <= place.value if is_less else by >= place.value
     return sa.and_(bound, sa.or_(beyond, tie))

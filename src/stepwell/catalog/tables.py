@@ -73,8 +73,9 @@ def _changed() -> list[Column[int] | Column[str]]:
 
 
 def _listed(*columns: str) -> list[Index]:
-    """Indexes for lists: within an account, by name or by a time."""
-    return [Index(None, "account", column, "id") for column in columns]
+    """Indexes for lists: within an account, by a column or by number."""
+    by_column = [Index(None, "account", column, "id") for column in columns]
+    return [*by_column, Index(None, "account", "id")]
 
 
 def _searched(key: str, *values: str) -> list[Index]:
@@ -171,7 +172,7 @@ metric_summary = Table(
     Column("avg", Double),
     Column("std_dev", Double),
     Column("timestamp_us", BigInteger, nullable=False),
-    *_searched("metric", "last", "min", "max"),
+    *_searched("metric", "last", "min", "max", "avg"),
 )
 
 #: How far other tables follow the store: the marks that it gave.

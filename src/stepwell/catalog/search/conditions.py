@@ -7,6 +7,7 @@ few rows that can fit at all, these are looked up first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from stepwell.catalog.search.expressions import (
     NestedFilters,
     Operator,
 )
+from stepwell.catalog.search.forms import Beside
 from stepwell.catalog.search.properties import PARENTS
 from stepwell.catalog.search.values import compare_name
 from stepwell.catalog.tables import component
@@ -29,6 +31,27 @@ from stepwell.model.experiments import Author, Kind
 
 #: So few are not worth another look into another index.
 _ENOUGH = 50
+#: So many times a few are still better sorted than walked over along an index that holds all.
+SOME_FACTOR = 10
+
+
+@dataclass(frozen=True)
+class Driver:
+    """An index that has all rows that can fit.
+
+    Attributes:
+        kind: of which entities.
+        numbers: theirs, and perhaps those of others; some come twice.
+        rest: what remains to be tried of the expression.
+        is_some: they are more than a few, but not very many.
+        is_exact: all of them fit that are the account's, and each comes once.
+    """
+
+    kind: Kind
+    numbers: sa.Select[int] | sa.CompoundSelect[int]
+    rest: Expression
+    is_some: bool
+    is_exact: bool
 
 
 def condition(kind: Kind, expression: Expression, author: Author) -> sa.ColumnElement[bool]:
@@ -63,6 +86,48 @@ def candidates(work: Work, kind: Kind, expression: Expression) -> list[int] | No
         if found is None or len(union := union.union(found)) > FEW_MAX:
             return None
     return list(union) if expression.size() else None
+
+
+def driver(work: Work, kind: Kind, expression: Expression) -> Driver | None:
+    """Choose an index that has all rows that fit, where it has more than a few; None: none has.
+
+    The first that has not very many is as good as any.
+    """
+    if expression.is_any:
+        return None
+    first: Driver | None = None
+    for selects, rest, is_list in _lookups(work, kind, expression):
+        if not selects:
+            continue
+        numbers = sa.union_all(*selects) if len(selects) > 1 else selects[0]
+        beyond = numbers.offset(SOME_FACTOR * FEW_MAX).limit(1)
+        is_some = work.connection.scalar(beyond) is None
+        made = Driver(kind, numbers, rest, is_some, is_exact=not (is_list or rest.size()))
+        if is_some:
+            return made
+        first = first or made
+    return first
+
+
+def _lookups(
+    work: Work, kind: Kind, expression: Expression
+) -> Iterator[tuple[list[sa.Select[int]], Expression, bool]]:
+    """List what each part of an expression is looked up by, and the expression without it.
+
+    The last says whether an entity can come twice.
+    """
+    filters = expression.filters
+    for index, asked in enumerate(filters):
+        rest = replace(expression, filters=filters[:index] + filters[index + 1 :])
+        found = properties.find(kind, asked.name, work.author)
+        is_list = isinstance(found, Beside) and found.is_list
+        yield found.candidates(asked), rest, is_list
+    for nested in expression.nested:
+        yield _lookup_of_nested(work, nested), expression, True
+    for part in expression.parts:
+        if not part.is_any:
+            for selects, _, is_list in _lookups(work, kind, part):
+                yield selects, expression, is_list
 
 
 def _looks(
@@ -109,13 +174,18 @@ def _nested(kind: Kind, nested: NestedFilters, author: Author) -> sa.ColumnEleme
 
 
 def _candidates_of_nested(work: Work, nested: NestedFilters) -> list[int] | None:
+    for numbers in _lookup_of_nested(work, nested):
+        return look_up_few(work.connection, numbers)
+    return None
+
+
+def _lookup_of_nested(work: Work, nested: NestedFilters) -> list[sa.Select[int]]:
     for asked in nested.filters:
         if asked.operator in {Operator.EQUALS, Operator.IN}:
             lookup = properties.parent(_column_of_parent(asked), work.author).lookup
             if lookup is not None:
-                numbers = lookup.where(*map(_of_one_parent, nested.filters))
-                return look_up_few(work.connection, numbers)
-    return None
+                return [lookup.where(*map(_of_one_parent, nested.filters))]
+    return []
 
 
 def _of_one_parent(asked: Filter) -> sa.ColumnElement[bool]:

@@ -58,8 +58,8 @@ class Property(Protocol):
         Args:
             query: the rows.
             is_few: there are so few that they are better looked at one by one.
-            bounds: filters on this very property that all rows of the query fit: where an index
-                begins and ends.
+            bounds: filters on this very property that all wanted rows fit: where an index begins
+                and ends.
         """
 
 
@@ -101,12 +101,13 @@ class OwnColumn:
         query: sa.Select[Any],
         *,
         is_few: bool,  # noqa: ARG002
-        bounds: Sequence[Filter] = (),  # noqa: ARG002 - the query's own conditions are on the column
+        bounds: Sequence[Filter] = (),
     ) -> list[Phase]:
         """Sort by the column. See `Property.phases`."""
         number = self.table.c.id
-        if not self.is_nullable:
-            return [Phase(query, self.column, number)]
+        within = [self.matches(each) for each in bounds if each.operator in _LOOKED_UP]
+        if within or not self.is_nullable:
+            return [Phase(query.where(*within), self.column, number)]
         return [
             Phase(query.where(self.column.is_not(None)), self.column, number),
             Phase(query.where(self.column.is_(None)), number, number),
@@ -127,6 +128,7 @@ class Beside:
         source: the other table, joined with what it needs.
         lookup: all rows beside any entity, with the entity's number, where an index finds them.
         is_list: there may be several rows for one entity.
+        least: chooses one row of each entity, one of those with the least value; of lists.
     """
 
     owner: sa.ColumnElement[int]
@@ -138,6 +140,7 @@ class Beside:
     source: sa.FromClause
     lookup: sa.Select[int] | None = None
     is_list: bool = False
+    least: sa.ColumnElement[bool] | None = None
 
     def matches(self, asked: Filter) -> sa.ColumnElement[bool]:
         """Look for a row that fits. See `Property.matches`."""
@@ -160,14 +163,17 @@ class Beside:
         self, query: sa.Select[Any], *, is_few: bool, bounds: Sequence[Filter] = ()
     ) -> list[Phase]:
         """Sort by the values that are there. See `Property.phases`."""
-        if is_few or self.is_list:
+        within = [each for each in bounds if each.operator in _LOOKED_UP]
+        if is_few:
             values = [self._value(column) for column in self.sort_by]
             there = [Phase(query.where(each.is_not(None)), each, self.id) for each in values]
             absent: list[sa.ColumnElement[bool]] = [each.is_(None) for each in values]
         else:
             joined = query.join(self.source, sa.and_(self.number == self.owner, self.chosen))
-            within = [each for each in bounds if each.operator in _LOOKED_UP]
-            joined = joined.where(*(sa.or_(*self.compare(each)) for each in within))
+            if self.least is not None:
+                joined = joined.where(self.least)
+            else:
+                joined = joined.where(*(sa.or_(*self.compare(each)) for each in within))
             # The same number as the entity's, where it is the owner: the index has it.
             number = self.number if self.owner is self.id else self.id
             there = [Phase(joined.where(each.is_not(None)), each, number) for each in self.sort_by]

@@ -93,6 +93,22 @@ def parent(column: sa.ColumnElement[Any], author: Author) -> Beside:
     """Give a property of the trials that a component is in."""
     # By the one table's account alone, so that the search begins at that table's index.
     is_ours = column.table.c.account == author.account
+    # The component's other parents, whose names are compared with the one that is at hand.
+    one, of_trial, of_experiment = membership.alias(), trial.alias(), experiment.alias()
+    other = (of_trial if column.table is trial else of_experiment).c.name_key
+    comes_first = sa.or_(
+        other < column, sa.and_(other == column, one.c.trial_id < membership.c.trial_id)
+    )
+    joined = one.join(of_trial, of_trial.c.id == one.c.trial_id).join(
+        of_experiment, of_experiment.c.id == of_trial.c.experiment_id
+    )
+    has_lesser = (
+        sa.select(sa.literal(1))
+        .select_from(joined)
+        .where(one.c.component_id == membership.c.component_id, comes_first)
+        .correlate(membership, trial, experiment)
+        .exists()
+    )
     return Beside(
         component.c.id,
         component.c.id,
@@ -103,6 +119,7 @@ def parent(column: sa.ColumnElement[Any], author: Author) -> Beside:
         _parents,
         sa.select(membership.c.component_id).select_from(_parents).where(is_ours),
         is_list=True,
+        least=sa.and_(is_ours, sa.not_(has_lesser)),
     )
 
 

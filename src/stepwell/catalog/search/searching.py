@@ -1,29 +1,27 @@
-"""Runs a search: the condition, the pages, the count, the suggestions."""
+"""Runs a search: the condition, the page, the count."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from stepwell.catalog.entities import Work
-from stepwell.catalog.paging import FEW_MAX, Page, Paging, Place, fetch_few, fetch_page
+from stepwell.catalog.paging import FEW_MAX, Page, Paging, fetch_few
 from stepwell.catalog.search import conditions, properties
+from stepwell.catalog.search.conditions import Driver
 from stepwell.catalog.search.expressions import PARTS_MAX, Expression
-from stepwell.catalog.search.forms import Phase
+from stepwell.catalog.search.pages import fetch, fetch_near
 from stepwell.catalog.search.properties import TABLES
-from stepwell.catalog.tables import experiment, metric_summary, parameter, tag, trial
+from stepwell.catalog.tables import experiment, trial
 from stepwell.model.errors import ConstraintError
 from stepwell.model.experiments import Kind
 
 #: What is counted at most where an index alone can count it.
 HITS_MAX = 10_000
-#: Rows that are tried to count the hits. What has more than `FEW_MAX` hits in an account of more
-#: rows than these is not counted to its end: a page would cost what everything costs.
-TRIED_MAX = 2_000
-_SUGGESTIONS_MAX = 100
+#: What has more than `FEW_MAX` hits in an account of more rows than these is not counted to its
+#: end: a page would cost what everything costs.
+COUNTED_MAX = 2_000
 _METRICS = "Metrics."
 
 
@@ -51,30 +49,73 @@ def search(
     ours = sa.select(table.c.id).where(table.c.account == work.author.account)
     rows = _rows(kind).where(table.c.account == work.author.account)
     if not expression.size():
-        page = _fetch(work.connection, order.phases(rows, is_few=False), paging)
+        page = fetch(work.connection, order.phases(rows, is_few=False), paging)
         return page, *_count_all(work.connection, ours)
-    few = _few(work, table, condition, conditions.candidates(work, kind, expression))
+    driver = None
+    candidates = conditions.candidates(work, kind, expression)
+    if candidates is not None:
+        few: list[int] | None = _fitting(work, table, condition, candidates)
+    else:
+        driver = conditions.driver(work, kind, expression)
+        few = _few(work, ours.where(condition), ours, driver)
     if few is not None:
         found = _rows(kind).where(table.c.id.in_(few))
-        page = _fetch(work.connection, order.phases(found, is_few=True), paging)
-        return page, len(few), True
+        return fetch(work.connection, order.phases(found, is_few=True), paging), len(few), True
+    hits = _count_many(work.connection, ours, condition)
     bounds = [] if expression.is_any else [one for one in expression.filters if one.name == sort_by]
     phases = order.phases(rows.where(condition), is_few=False, bounds=bounds)
-    page = _fetch(work.connection, phases, paging)
-    return page, *_count_some(work.connection, ours, condition)
+    if driver is not None and driver.is_some:
+        # If they do not lie near, which is soon seen, they are better sorted.
+        whole = order.phases(rows, is_few=False, bounds=bounds)
+        for tried_max in (FEW_MAX // 2, 2 * FEW_MAX):
+            near = fetch_near(work.connection, phases, whole, paging, tried_max)
+            if near is not None:
+                return near, *hits
+        phases = order.phases(_driven(rows, work, driver, is_distinct=True), is_few=True)
+    return fetch(work.connection, phases, paging), *hits
+
+
+def _fitting(
+    work: Work, table: sa.Table, condition: sa.ColumnElement[bool], candidates: list[int]
+) -> list[int]:
+    """Fetch the numbers of the candidates that fit."""
+    # Accounts are compared here: a database may well look an account up rather than the numbers.
+    query = sa.select(table.c.id, table.c.account).where(table.c.id.in_(candidates), condition)
+    rows = work.connection.execute(query)
+    return [row.id for row in rows if row.account == work.author.account]
 
 
 def _few(
-    work: Work, table: sa.Table, condition: sa.ColumnElement[bool], candidates: list[int] | None
+    work: Work, fitting: sa.Select[int], ours: sa.Select[int], driver: Driver | None
 ) -> list[int] | None:
     """Fetch the numbers of the rows that fit; None where they are more than a few."""
-    account = work.author.account
-    if candidates is None:
-        numbers = sa.select(table.c.id).where(table.c.account == account, condition)
-        return fetch_few(work.connection, numbers)
-    # Accounts are compared here: a database may well look an account up rather than the numbers.
-    query = sa.select(table.c.id, table.c.account).where(table.c.id.in_(candidates), condition)
-    return [row.id for row in work.connection.execute(query) if row.account == account]
+    if driver is None:
+        return fetch_few(work.connection, fitting)
+    if driver.is_exact and _is_alone(work, driver.kind):
+        # That they are too many for candidates has shown it.
+        return None
+    # Each once, but without gathering them first: a few are enough.
+    return fetch_few(work.connection, _driven(ours, work, driver).distinct())
+
+
+def _is_alone(work: Work, kind: Kind) -> bool:
+    """Say whether all rows are one account's; indexes of what hangs on rows know no accounts."""
+    account = TABLES[kind].c.account
+    return all(
+        work.connection.scalar(sa.select(account).where(is_other).limit(1)) is None
+        for is_other in (account < work.author.account, account > work.author.account)
+    )
+
+
+def _driven(
+    rows: sa.Select[Any], work: Work, driver: Driver, *, is_distinct: bool = False
+) -> sa.Select[Any]:
+    """Select those of an account's rows that fit, beginning at an index that has all of them."""
+    condition = conditions.condition(driver.kind, driver.rest, work.author)
+    numbers = driver.numbers.subquery()
+    if is_distinct:
+        numbers = sa.select(numbers.c[0]).distinct().subquery()
+    return rows.join(numbers, numbers.c[0] == TABLES[driver.kind].c.id).where(condition)
 
 
 def _count_all(connection: sa.Connection, ours: sa.Select[int]) -> tuple[int, bool]:
@@ -84,40 +125,14 @@ def _count_all(connection: sa.Connection, ours: sa.Select[int]) -> tuple[int, bo
     return min(count, HITS_MAX), count <= HITS_MAX
 
 
-def _count_some(
+def _count_many(
     connection: sa.Connection, ours: sa.Select[int], condition: sa.ColumnElement[bool]
 ) -> tuple[int, bool]:
     """Count the rows that fit, which are more than a few, and say whether these are all."""
-    is_all = connection.scalar(ours.offset(TRIED_MAX).limit(1)) is None
-    number = ours.selected_columns[0]
-    some = ours.limit(TRIED_MAX).subquery()
-    fitting = sa.select(sa.func.count()).where(number.in_(sa.select(some.c.id)), condition)
-    hits = connection.scalar(fitting) or 0
-    return max(hits, FEW_MAX), is_all
-
-
-def suggest(work: Work, kind: Kind, hint: str) -> list[str]:
-    """List properties whose names contain a hint, without regard to case; the fixed ones first."""
-    found = properties.fixed_names(kind)
-    table = TABLES[kind]
-    owned = sa.select(table.c.id).where(table.c.account == work.author.account)
-    is_ours = sa.and_(tag.c.entity_kind == kind.value, tag.c.entity_id.in_(owned))
-    sources: list[tuple[str, sa.ColumnElement[str], sa.ColumnElement[bool]]] = [
-        ("Tags.", tag.c.key, is_ours)
-    ]
-    if kind is Kind.COMPONENT:
-        sources += [
-            ("Parameters.", parameter.c.name, parameter.c.component_id.in_(owned)),
-            (_METRICS, metric_summary.c.metric, metric_summary.c.component_id.in_(owned)),
-        ]
-    for prefix, column, condition in sources:
-        query = sa.select(column).where(condition).distinct().order_by(column)
-        rest = hint.lower().removeprefix(prefix.lower())
-        if rest and not prefix.lower().startswith(hint.lower()):
-            query = query.where(column.icontains(rest, autoescape=True))
-        names = work.connection.scalars(query.limit(_SUGGESTIONS_MAX))
-        found += [prefix + name for name in names]
-    return [name for name in found if hint.lower() in name.lower()][:_SUGGESTIONS_MAX]
+    if connection.scalar(ours.offset(COUNTED_MAX).limit(1)) is not None:
+        return FEW_MAX, False
+    hits = connection.scalar(ours.where(condition).with_only_columns(sa.func.count())) or 0
+    return hits, True
 
 
 def _rows(kind: Kind) -> sa.Select[Any]:
@@ -128,25 +143,3 @@ def _rows(kind: Kind) -> sa.Select[Any]:
             parent, parent.c.id == trial.c.experiment_id
         )
     return sa.select(TABLES[kind])
-
-
-def _fetch(connection: sa.Connection, phases: Sequence[Phase], paging: Paging) -> Page:
-    """Fetch a page out of the phases of the property that is sorted by."""
-    first = 0 if paging.after is None else paging.after.phase
-    # One more than the page shows whether there is another.
-    rows_max = paging.limit + 1
-    rows: list[sa.Row[Any]] = []
-    places: list[Place] = []
-    for index in range(first, len(phases)):
-        phase = phases[index]
-        wanted = replace(
-            paging,
-            limit=rows_max - len(rows),
-            after=paging.after if index == first else None,
-        )
-        found = fetch_page(connection, phase.query, phase.by, phase.number, wanted).rows
-        rows += found
-        places += [Place(row._by, row._number, index) for row in found]  # noqa: SLF001
-        if len(rows) == rows_max:
-            return Page(rows[: paging.limit], places[paging.limit - 1])
-    return Page(rows, None)

@@ -11,7 +11,8 @@ from stepwell.catalog import components, experiments, tags, trials
 from stepwell.catalog.entities import Work
 from stepwell.catalog.paging import Paging
 from stepwell.catalog.search.expressions import Expression, Filter, NestedFilters, Operator
-from stepwell.catalog.search.searching import search, suggest, uses_metrics
+from stepwell.catalog.search.searching import search, uses_metrics
+from stepwell.catalog.search.suggestions import suggest
 from stepwell.model.experiments import Author, Kind, TrialComponent
 from stepwell.server.control.documents import (
     component_document,

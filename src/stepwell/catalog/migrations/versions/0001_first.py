@@ -99,6 +99,7 @@ def upgrade() -> None:
         ["account", "end_us", "id"],
         unique=False,
     )
+    op.create_index(op.f("ix_component_account_id"), "component", ["account", "id"], unique=False)
     op.create_index(
         op.f("ix_component_account_modified_us_id"),
         "component",
@@ -143,6 +144,7 @@ def upgrade() -> None:
         ["account", "created_us", "id"],
         unique=False,
     )
+    op.create_index(op.f("ix_experiment_account_id"), "experiment", ["account", "id"], unique=False)
     op.create_index(
         op.f("ix_experiment_account_modified_us_id"),
         "experiment",
@@ -269,6 +271,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("component_id", "metric", name=op.f("pk_metric_summary")),
     )
     op.create_index(
+        op.f("ix_metric_summary_metric_avg_component_id"),
+        "metric_summary",
+        ["metric", "avg", "component_id"],
+        unique=False,
+    )
+    op.create_index(
         op.f("ix_metric_summary_metric_last_component_id"),
         "metric_summary",
         ["metric", "last", "component_id"],
@@ -347,6 +355,7 @@ def upgrade() -> None:
         ["account", "created_us", "id"],
         unique=False,
     )
+    op.create_index(op.f("ix_trial_account_id"), "trial", ["account", "id"], unique=False)
     op.create_index(
         op.f("ix_trial_account_modified_us_id"),
         "trial",
