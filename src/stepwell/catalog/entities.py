@@ -163,7 +163,16 @@ def stamp(row: sa.Row[Any]) -> Stamp:
     return Stamp(row.created_us, row.created_by, row.modified_us, row.modified_by)
 
 
-def name_of_arn_or_name(text: str) -> str:
-    """Give the name in a full ARN, or the name as it is."""
-    match = re.fullmatch(r"arn:[^/]*/(.*)", text, re.DOTALL)
-    return text if match is None else match.group(1)
+def name_of_arn_or_name(kind: Kind, text: str) -> str:
+    """Give the name in a full ARN, whatever its region and account, or the name as it is.
+
+    Raises:
+        NotFoundError: it is the ARN of another kind of entity.
+    """
+    match = re.fullmatch(r"arn:[^/]*:([^:/]*)/(.*)", text, re.DOTALL)
+    if match is None:
+        return text
+    if match.group(1) != kind:
+        msg = f"{word(kind)} '{text}' does not exist."
+        raise NotFoundError(msg)
+    return match.group(2)
