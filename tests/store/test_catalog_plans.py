@@ -112,6 +112,7 @@ def test_searches_begin_at_an_index(
     """No search by what is indexed reads a table from its beginning or sorts all that it finds."""
     for module in (paging, conditions, searching):
         monkeypatch.setattr(module, "FEW_MAX", few_max)
+    monkeypatch.setattr(paging, "SOME_MAX", few_max)
     expression, sort_by = SEARCHES[name]
 
     def run(work: Work) -> None:

@@ -276,11 +276,13 @@ def make(database: Database, made: list[dict[str, Any]]) -> Catalog:
 
 @pytest.fixture
 def set_few(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Give a function that sets up to how many rows are looked at one by one."""
+    """Give a function that sets up to how many rows are looked at one by one, or sorted."""
+    some_max = itertools.cycle([0, 3, 10_000])
 
     def set_bound(few_max: int) -> None:
         for module in (paging, conditions, searching):
             monkeypatch.setattr(module, "FEW_MAX", few_max)
+        monkeypatch.setattr(paging, "SOME_MAX", next(some_max))
 
     return set_bound
 

@@ -110,6 +110,7 @@ def catalogs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Database
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (paging, conditions, searching):
         monkeypatch.setattr(module, "FEW_MAX", FEW_MAX)
+    monkeypatch.setattr(paging, "SOME_MAX", 10 * FEW_MAX)
     monkeypatch.setattr(searching, "COUNTED_MAX", 2 * FEW_MAX)
     monkeypatch.setattr(searching, "HITS_MAX", 10 * FEW_MAX)
 

@@ -5,7 +5,7 @@ Their points are in the store; `stepwell.components` keeps the two together.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,6 +37,7 @@ from stepwell.model.names import Component
 
 PARAMETERS_MAX = 300
 ARTIFACTS_MAX = 60
+_NAMES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,20 +293,18 @@ def _merge(connection: sa.Connection, number: int, maps: Maps) -> None:
 
 
 def _remove(connection: sa.Connection, number: int, removals: Removals) -> None:
-    # Of the keys that a request names only those that are there: it may name any number of them,
-    # and a statement takes some thousands.
-    if removals.parameters:
-        stored = sa.select(parameter.c.name).where(parameter.c.component_id == number)
-        names = set(removals.parameters).intersection(connection.scalars(stored))
+    for names in _some(removals.parameters):
         _delete_parameters(connection, number, names)
-    for is_output, given in ((0, removals.inputs), (1, removals.outputs)):
-        if given:
-            artifact = component_artifact.c
-            stored = sa.select(artifact.name).where(
-                artifact.component_id == number, artifact.is_output == is_output
-            )
-            names = set(given).intersection(connection.scalars(stored))
+    for is_output, artifacts in ((0, removals.inputs), (1, removals.outputs)):
+        for names in _some(artifacts):
             _delete_artifacts(connection, number, is_output, names)
+
+
+def _some(names: Collection[str]) -> Iterator[list[str]]:
+    """Give some names at a time: how many there may be is not limited, a statement's values are."""
+    every = list(names)
+    for first in range(0, len(every), _NAMES_AT_ONCE):
+        yield every[first : first + _NAMES_AT_ONCE]
 
 
 def _delete_parameters(connection: sa.Connection, number: int, names: Collection[str]) -> None:

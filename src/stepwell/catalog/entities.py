@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from stepwell.catalog.paging import Page, Paging, Place, fetch_page
 from stepwell.catalog.tables import association
-from stepwell.model.errors import AlreadyExistsError, ConstraintError, NotFoundError
+from stepwell.model.errors import AlreadyExistsError, NotFoundError
 from stepwell.model.experiments import Author, Kind, Stamp
 from stepwell.model.limits import Limits
 from stepwell.model.names import fold
@@ -163,16 +163,16 @@ def stamp(row: sa.Row[Any]) -> Stamp:
     return Stamp(row.created_us, row.created_by, row.modified_us, row.modified_by)
 
 
-def name_of_arn_or_name(text: str, kind: str) -> str:
-    """Give the name in a full ARN of a kind, or the name as it is.
+def name_of_arn_or_name(kind: Kind, text: str) -> str:
+    """Give the name in a full ARN, whatever its region and account, or the name as it is.
 
     Raises:
-        ConstraintError: it is the ARN of something else: types are compared (rule 12).
+        NotFoundError: it is the ARN of another kind of entity.
     """
-    match = re.fullmatch(r"arn:[^/]*:([^/:]*)/(.*)", text, re.DOTALL)
+    match = re.fullmatch(r"arn:[^/]*:([^:/]*)/(.*)", text, re.DOTALL)
     if match is None:
         return text
     if match.group(1) != kind:
-        msg = f"The ARN {text} is not one of the resource type {kind}"
-        raise ConstraintError(msg)
+        msg = f"{word(kind)} '{text}' does not exist."
+        raise NotFoundError(msg)
     return match.group(2)

@@ -14,9 +14,14 @@ import sqlalchemy as sa
 
 #: Numbers and texts: what a place in a list is made of.
 Sortable = str | int | float | None
+#: Selects rows' numbers.
+Numbers = sa.Select[int] | sa.CompoundSelect[int]
 #: Up to so many rows are looked at one by one and then sorted. Where there may be more, an index
 #: keeps the order and rows are tried along it until the page is full: a page costs the same then.
 FEW_MAX = 1000
+#: Up to so many rows that an index finds are sorted by the database all the same: they may lie at
+#: the far end of the order, such as those of one old experiment. Sorting these takes some 20 ms.
+SOME_MAX = 10_000
 
 
 class Place(NamedTuple):
@@ -101,6 +106,11 @@ def look_up_few(connection: sa.Connection, numbers: sa.Select[int]) -> list[int]
     if connection.scalar(numbers.offset(FEW_MAX).limit(1)) is not None:
         return None
     return fetch_few(connection, numbers)
+
+
+def are_some(connection: sa.Connection, numbers: Numbers) -> bool:
+    """Say whether an index finds no more than some."""
+    return connection.scalar(numbers.offset(SOME_MAX).limit(1)) is None
 
 
 def _ordered(

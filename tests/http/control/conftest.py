@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ARN = "arn:aws:sagemaker:us-east-1:000000000000:"
 #: Seconds since the epoch, for points and times.
 NOW = 1_795_435_200
+#: How many runs there are to search.
+RUNS = 12
 
 
 class Service(NamedTuple):
@@ -58,6 +60,11 @@ def filter_of(name: str, operator: str, value: str | None = None) -> dict[str, s
     """Make a filter."""
     made = {"Name": name, "Operator": operator}
     return made if value is None else {**made, "Value": value}
+
+
+def numbers(found: list[str]) -> list[int]:
+    """Give the numbers of the runs that were found."""
+    return sorted(int(name.removeprefix("Run-")) for name in found)
 
 
 def service_of(server: Server, **config: Any) -> Service:
@@ -163,3 +170,44 @@ def every_page() -> Callable[..., list[Any]]:
 def members_of() -> Callable[[Any], dict[str, Any]]:
     """Give a function that takes the metadata out of an answer."""
     return lambda answer: {key: each for key, each in answer.items() if key != "ResponseMetadata"}
+
+
+@pytest.fixture(scope="session")
+def runs(start_server: StartServer) -> Service:
+    """Give a server with runs `Run-0` to `Run-11`, whose values tell their numbers.
+
+    `Parameters.n` is the number, `Parameters.mixed` a number or a text, `Metrics.loss` puts the
+    numbers 0, n and n / 2; `Tags.parity` is even or odd; even runs are in trial `T-a` of `E-1`,
+    those divisible by three in `T-b` of `E-2`. Run 11 has nothing but its name.
+    """
+    service = service_of(start_server())
+    api = service.api
+    for number in (1, 2):
+        api.create_experiment(
+            ExperimentName=f"E-{number}",
+            Description=f"the {number}.",
+            Tags=[{"Key": "k", "Value": str(number)}],
+        )
+    api.create_trial(TrialName="T-a", ExperimentName="E-1", Tags=[{"Key": "k", "Value": "a"}])
+    metadata = {"CommitId": "c0ffee"}
+    api.create_trial(TrialName="T-b", ExperimentName="E-2", MetadataProperties=metadata)
+    for number in range(RUNS - 1):
+        name = f"Run-{number}"
+        mixed = {"StringValue": f"word {number}"} if number % 2 else {"NumberValue": number / 4}
+        api.create_trial_component(
+            TrialComponentName=name,
+            DisplayName=f"Shown-{number % 3}",
+            Status={"PrimaryStatus": "Failed" if number % 4 == 0 else "Completed"},
+            StartTime=NOW + number * 60,
+            Parameters={"n": {"NumberValue": float(number)}, "mixed": mixed},
+            InputArtifacts={"data": {"Value": f"s3://b/{number % 2}"}},
+            OutputArtifacts={"model": {"Value": f"s3://b/{number}"}},
+            MetadataProperties={"CommitId": f"c{number % 2}"},
+            Tags=[{"Key": "parity", "Value": "odd" if number % 2 else "even"}],
+        )
+        service.put(name, 0.0, float(number), number / 2)
+        for trial, factor in (("T-a", 2), ("T-b", 3)):
+            if number % factor == 0:
+                api.associate_trial_component(TrialComponentName=name, TrialName=trial)
+    api.create_trial_component(TrialComponentName="Run-11")
+    return service

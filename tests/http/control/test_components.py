@@ -127,6 +127,30 @@ def test_updates_merge_then_remove(api: Any, name: str) -> None:
         assert found[member] == EVERYTHING[member]
 
 
+def test_thousands_of_keys_to_remove(api: Any, name: str) -> None:
+    """The model does not limit how many keys are removed, nor does a database's statement."""
+    api.create_trial_component(TrialComponentName=name, **EVERYTHING)
+    many = [f"k{number}" for number in range(40_000)]
+    api.update_trial_component(
+        TrialComponentName=name,
+        ParametersToRemove=[*many, "lr"],
+        InputArtifactsToRemove=[*many, "data"],
+        OutputArtifactsToRemove=["model", *many],
+    )
+    found = api.describe_trial_component(TrialComponentName=name)
+    assert found["Parameters"].keys() == EVERYTHING["Parameters"].keys() - {"lr"}
+    assert (found["InputArtifacts"], found["OutputArtifacts"]) == ({}, {"": {"Value": ""}})
+
+
+def test_the_arn_of_something_else(api: Any, name: str) -> None:
+    """An ARN whose kind is another one does not find the component of its name."""
+    api.create_experiment(ExperimentName=name)
+    api.create_trial_component(TrialComponentName=name)
+    for kind in ("experiment", "experiment-trial", "artifact", "action", "context"):
+        with pytest.raises(api.exceptions.ResourceNotFound):
+            api.describe_trial_component(TrialComponentName=f"{ARN}{kind}/{name}")
+
+
 def test_empty_maps_clear_nothing(api: Any, name: str) -> None:
     """The SDK sends empty maps whenever it saves; what is there stays."""
     api.create_trial_component(TrialComponentName=name, **EVERYTHING)

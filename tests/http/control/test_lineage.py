@@ -93,6 +93,10 @@ def test_an_action_and_a_context_come_back(api: Any, name: str, word: str) -> No
             "CreatedBy": {},
             "LastModifiedBy": {},
         }
+    # The pattern of an action's name lets any ARN through.
+    other = f"{ARN}context/{shown}" if word == "Action" else f"{ARN}context/no"
+    with pytest.raises(api.exceptions.ResourceNotFound):
+        describe(**{f"{word}Name": other})
     (listed,) = list_(SourceUri=f"s3://{name}")[f"{word}Summaries"]
     summary = {f"{word}Arn", f"{word}Name", "Source", f"{word}Type"}
     assert comparable(listed).keys() == summary | ({"Status"} if word == "Action" else set())

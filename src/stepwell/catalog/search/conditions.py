@@ -13,7 +13,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from stepwell.catalog.entities import Work
-from stepwell.catalog.paging import FEW_MAX, look_up_few
+from stepwell.catalog.paging import FEW_MAX, Numbers, are_some, look_up_few
 from stepwell.catalog.search import properties
 from stepwell.catalog.search.expressions import (
     WITHOUT_VALUE,
@@ -31,8 +31,6 @@ from stepwell.model.experiments import Author, Kind
 
 #: So few are not worth another look into another index.
 _ENOUGH = 50
-#: So many times a few are still better sorted than walked over along an index that holds all.
-SOME_FACTOR = 10
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Driver:
     """
 
     kind: Kind
-    numbers: sa.Select[int] | sa.CompoundSelect[int]
+    numbers: Numbers
     rest: Expression
     is_some: bool
     is_exact: bool
@@ -100,8 +98,7 @@ def driver(work: Work, kind: Kind, expression: Expression) -> Driver | None:
         if not selects:
             continue
         numbers = sa.union_all(*selects) if len(selects) > 1 else selects[0]
-        beyond = numbers.offset(SOME_FACTOR * FEW_MAX).limit(1)
-        is_some = work.connection.scalar(beyond) is None
+        is_some = are_some(work.connection, numbers)
         made = Driver(kind, numbers, rest, is_some, is_exact=not (is_list or rest.size()))
         if is_some:
             return made
