@@ -13,8 +13,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sqlalchemy as sa
-
 from stepwell.catalog import components, progress, summaries
 from stepwell.catalog.components import Maps
 from stepwell.catalog.database import Database
@@ -23,7 +21,7 @@ from stepwell.model.errors import StoreError, StoreUnavailableError, UnknownComp
 from stepwell.model.experiments import Tag, TrialComponent
 from stepwell.model.names import Component, fold
 from stepwell.model.summaries import MetricSummary
-from stepwell.store.protocol import Feed, Store
+from stepwell.store.protocol import Change, Feed, Store
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +29,7 @@ _PROGRESS = "components"
 _SUMMARIES = "summaries"
 #: Few enough that nobody waits long for the transaction, even where each has 1,000 metrics.
 _COMPONENTS_AT_ONCE = 50
+_STAMPS_AT_ONCE = 1000
 
 
 class Following:
@@ -74,23 +73,57 @@ class Following:
             mark = progress.mark(connection, _SUMMARIES)
         changed, new_mark = self._feed.changed_since(mark)
         # Hot components come every time: those that got nothing since are passed over.
-        new = [
-            each.component for each in changed if self._refreshed.get(each.component) != each.stamp
-        ]
+        new = [each for each in changed if self._refreshed.get(each.component) != each.stamp]
         # After the look at what changed, so that the catalog knows all of it.
         self.follow()
+        new = self._not_refreshed(new)
         for first in range(0, len(new), _COMPONENTS_AT_ONCE):
-            with self._database.write() as connection:
-                # Summed up within the transaction: of two workers the later one writes what is
-                # newer. Transactions are short, so that others get in between.
-                self._write_summaries(connection, new[first : first + _COMPONENTS_AT_ONCE])
+            some = new[first : first + _COMPONENTS_AT_ONCE]
+            while some:
+                some = self._refresh(some)
         if new_mark > mark:
             with self._database.write() as connection:
                 if progress.mark(connection, _SUMMARIES) < new_mark:
                     progress.note(connection, _SUMMARIES, new_mark)
         self._refreshed = {each.component: each.stamp for each in changed}
 
-    def _write_summaries(self, connection: sa.Connection, changed: Sequence[Component]) -> None:
+    def _not_refreshed(self, changed: Sequence[Change]) -> list[Change]:
+        """Leave out what another process has refreshed, such as the compacting one."""
+        left = []
+        with self._database.read() as connection:
+            for first in range(0, len(changed), _STAMPS_AT_ONCE):
+                some = changed[first : first + _STAMPS_AT_ONCE]
+                stored = summaries.stamps(connection, [each.component for each in some])
+                left += [
+                    each
+                    for each in some
+                    if each.component in stored
+                    and stored[each.component].stamp != summaries.cut(each.stamp)
+                ]
+        return left
+
+    def _refresh(self, changed: Sequence[Change]) -> list[Change]:
+        """Refresh some components; give those that another process has written meanwhile.
+
+        Summing up takes longer than writing, so it is done outside of the transaction: nobody
+        waits for it. What another process wrote meanwhile may be newer, and is not written over.
+        """
+        wanted = {each.component: each for each in changed}
+        with self._database.read() as connection:
+            before = summaries.stamps(connection, wanted)
+        found = self._summed_up([component for component in wanted if component in before])
+        with self._database.write(is_derived=True) as connection:
+            now = summaries.stamps(connection, found)
+            others = [each for each in found if each in now and now[each] != before[each]]
+            mine = {each: found[each] for each in found if now.get(each) == before[each]}
+            if mine:
+                summaries.replace(connection, mine)
+                summaries.note(
+                    connection, {each: (before[each], wanted[each].stamp) for each in mine}
+                )
+        return self._not_refreshed([wanted[each] for each in others])
+
+    def _summed_up(self, changed: Sequence[Component]) -> dict[Component, list[MetricSummary]]:
         found = {}
         for component, answer in zip(changed, self._feed.summaries(changed), strict=True):
             if isinstance(answer, StoreUnavailableError):
@@ -100,7 +133,7 @@ class Following:
                 logger.error("a trial component cannot be summarised: %s", answer)
             else:
                 found[component] = answer
-        summaries.replace(connection, found)
+        return found
 
     def summaries(self, account: str, names: Sequence[str]) -> list[list[MetricSummary]]:
         """Summarise every metric of some components, as of now.

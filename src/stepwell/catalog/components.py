@@ -22,6 +22,7 @@ from stepwell.catalog.tables import (
     membership,
     metric_summary,
     parameter,
+    summary_stamp,
     trial,
 )
 from stepwell.model.errors import ConstraintError
@@ -155,7 +156,7 @@ def delete(work: Work, name: str) -> TrialComponent:
         raise ConstraintError(msg)
     tags.forget(work.connection, Kind.COMPONENT, found.id)
     entities.forget_associations(work.connection, Kind.COMPONENT, found.id)
-    for table in (parameter, component_artifact, metric_summary):
+    for table in (parameter, component_artifact, metric_summary, summary_stamp):
         work.connection.execute(sa.delete(table).where(table.c.component_id == found.id))
     work.connection.execute(sa.delete(component).where(component.c.id == found.id))
     return found

@@ -21,6 +21,7 @@ SCHEMA_VERSION = "0001"
 
 _BUSY_S = 10
 _IS_WRITE = "stepwell_is_write"
+_IS_DERIVED = "stepwell_is_derived"
 
 
 def sqlite_url(path: Path) -> str:
@@ -68,14 +69,17 @@ class Database:
                 yield connection
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, is_derived: bool = False) -> Iterator[sa.Connection]:
         """Run a block in one transaction: durable at its end, or undone by an exception.
+
+        What is derived need not be durable: it can be made again, if nothing that is written later
+        remains either.
 
         Raises:
             StoreUnavailableError: the database is away, full, or locked for too long.
         """
         with _unavailable_on_error(), self._engine.connect() as connection:
-            connection.execution_options(**{_IS_WRITE: True})
+            connection.execution_options(**{_IS_WRITE: True, _IS_DERIVED: is_derived})
             with connection.begin():
                 yield connection
 
@@ -124,7 +128,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     # A transaction that begins as a reader and writes later may not wait for another writer.
-    is_write = connection.get_execution_options().get(_IS_WRITE, False)
+    options = connection.get_execution_options()
+    is_write = options.get(_IS_WRITE, False)
+    if is_write:
+        level = "NORMAL" if options.get(_IS_DERIVED, False) else "FULL"
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 

@@ -175,6 +175,16 @@ metric_summary = Table(
     *_searched("metric", "last", "min", "max", "avg"),
 )
 
+#: As of which of the store's stamps a component's summaries are, for all processes. The version
+#: counts how often they were written.
+summary_stamp = Table(
+    "summary_stamp",
+    metadata,
+    _owner("component"),
+    Column("stamp", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
 #: How far other tables follow the store: the marks that it gave.
 progress = Table(
     "progress",

@@ -19,7 +19,7 @@ def compact_until(
     is_over: Callable[[float], bool],
     folder: Folder,
     interval_s: float,
-    on_compacted: Callable[[], None] = lambda: None,
+    on_settled: Callable[[], None] = lambda: None,
 ) -> None:
     """Compact a folder as rounds become due, where no other process does.
 
@@ -27,19 +27,17 @@ def compact_until(
         is_over: waits for so many seconds and says whether to stop.
         folder: what to compact.
         interval_s: seconds between two looks.
-        on_compacted: called when rounds have run and no more are due.
+        on_settled: called after every look, when no rounds are due any more.
     """
     with contextlib.closing(Compactor(folder)) as compactor:
         while not is_over(interval_s):
             try:
-                rounds = 0
-                while compactor.try_start() and compactor.is_due(time.time_ns()):
-                    compactor.run_round(time.time_ns())
-                    rounds += 1
-                    if is_over(0):
-                        return
-                if rounds:
-                    on_compacted()
+                if compactor.try_start():
+                    while compactor.is_due(time.time_ns()):
+                        compactor.run_round(time.time_ns())
+                        if is_over(0):
+                            return
+                    on_settled()
             except (sqlite3.Error, OSError, StoreError) as error:
                 # The disk is full, say: nothing was changed, and the next look comes.
                 logger.warning("compaction failed and will be tried again: %s", error)

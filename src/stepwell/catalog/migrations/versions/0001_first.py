@@ -324,6 +324,21 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "summary_stamp",
+        sa.Column(
+            "component_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("stamp", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["component_id"],
+            ["component.id"],
+            name=op.f("fk_summary_stamp_component_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("component_id", name=op.f("pk_summary_stamp")),
+    )
+    op.create_table(
         "trial",
         sa.Column(
             "id",
