@@ -74,7 +74,7 @@ def _run_here(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(Application(settings), **_options(settings))
     server = uvicorn.Server(config)
     # uvicorn raises the signal again when it is done; ending quietly is our way.
-    with contextlib.suppress(KeyboardInterrupt), _quiet_end():
+    with contextlib.suppress(KeyboardInterrupt), _quiet_end(), _stopping_on_hangup(server):
         server.run(sockets=[listener])
     if not server.started:
         msg = "the server could not start; the reason stands above"
@@ -141,6 +141,18 @@ def _wait_for_orphans(folder: Folder) -> None:
                     msg = f"data folder {folder.path}: a worker of an earlier server is using it"
                     raise FolderInUseError(msg)
                 time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _stopping_on_hangup(server: uvicorn.Server) -> Iterator[None]:
+    """Let a terminal that is closed stop the server as SIGTERM does, unless it runs under nohup."""
+    previous = signal.getsignal(signal.SIGHUP)
+    if previous is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _, frame: server.handle_exit(signal.SIGTERM, frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, previous)
 
 
 @contextlib.contextmanager
