@@ -32,7 +32,7 @@ _COLOURS = {"aim": "bold green", "ok": "green", "miss": "bold red"}
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--size", choices=SIZES, default="small", help="small: under 90 s; full: under 10 min"
+        "--size", choices=SIZES, default="small", help="small: 2 min; full: under 11 min"
     )
     parser.add_argument(
         "--only", nargs="+", choices=LINES, metavar="LINE", help=f"of: {', '.join(LINES)}"

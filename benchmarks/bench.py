@@ -82,6 +82,8 @@ class Bench:
         self.say = say
         self.large: Path | None = None
         """A data folder full of points that one line leaves for a later one."""
+        self.catalogs: tuple[Path, Path] | None = None
+        """Data folders with a large and a small catalog, for several lines."""
 
     def log(self, name: str) -> Path:
         """Return the file that collects what the named process says."""

@@ -63,9 +63,13 @@ class Connection:
         """Close the connection."""
         self._http.close()
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, target: str | None = None
+    ) -> Answer:
         """Send one request, read its answer; raise WrongAnswerError unless it is a whole 200."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        if target is not None:
+            headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
         started = time.perf_counter()
         self._http.request(method, path, body, headers)
         response = self._http.getresponse()

@@ -19,6 +19,7 @@ class Size(msgspec.Struct, frozen=True):
     memory_seconds: float
     start_points: int
     start_runs: int
+    catalog_runs: int
 
 
 SIZES = {
@@ -30,6 +31,7 @@ SIZES = {
         memory_seconds=10.0,
         start_points=5_000_000,
         start_runs=3,
+        catalog_runs=21,
     ),
     "full": Size(
         put_runs=5,
@@ -39,5 +41,6 @@ SIZES = {
         memory_seconds=120.0,
         start_points=100_000_000,
         start_runs=5,
+        catalog_runs=101,
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.lines import memory, puts, reads, start, storage
+from benchmarks.lines import catalog, memory, puts, reads, start, storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,5 +20,12 @@ LINES: dict[str, Callable[[Bench], Outcome]] = {
     "batch-get": reads.batch_get,
     "memory": memory.peak,
     "start": start.first_answer,
+    "catalog-list": catalog.list_page,
+    "catalog-describe": catalog.describe,
+    "catalog-create": catalog.create,
+    "search-name": catalog.search_by_name,
+    "search-experiment": catalog.search_by_experiment,
+    "search-parameter": catalog.search_by_parameter,
+    "search-metric": catalog.search_by_metric,
 }
 """In the order in which they run; `start` uses the folder that `memory` leaves."""

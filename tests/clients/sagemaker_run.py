@@ -59,6 +59,29 @@ def log_run(sdk: tuple[Any, ...], session: Any, name: str) -> None:
         run.log_file(__file__, name="script")
 
 
+def log_nested(sdk: tuple[Any, ...], session: Any) -> str:
+    """Load the current run within its own block; a second `Run` in there is refused."""
+    run_type, load_run = sdk[:2]
+    names = {"experiment_name": EXPERIMENT, "run_name": "nest", "sagemaker_session": session}
+    with run_type(**names) as outer:
+        outer.log_metric("outer", 1.0)
+        with load_run(sagemaker_session=session) as inner:
+            inner.log_metric("inner", 2.0)
+        try:
+            with run_type(**names):
+                return "allowed"
+        except RuntimeError:
+            return "refused"
+
+
+def row_of(frame: Any, component: str) -> dict[str, float]:
+    """Give the numbers of one component's row of a DataFrame."""
+    row = frame[frame["TrialComponentName"] == component].iloc[0]
+    columns = ["lr", "layers", "accuracy - Last"]
+    columns += [f"loss - {each}" for each in ("Count", "Min", "Max", "Avg", "Last")]
+    return {column: float(row[column]) for column in columns}
+
+
 def main(version: str) -> None:
     """Log, load again, fail, list, read back, delete."""
     sdk = load(version)
@@ -78,10 +101,11 @@ def main(version: str) -> None:
             raise RuntimeError("x" * 3000)  # noqa: TRY301 - as a training does
     except RuntimeError:
         failure = "raised"
+    nested = log_nested(sdk, session)
     listed = list_runs(experiment_name=EXPERIMENT.lower(), sagemaker_session=session)
     client = boto3.client("sagemaker")
     described = {}
-    for run in ("run-a", "run-b", "fails"):
+    for run in ("run-a", "run-b", "fails", "nest"):
         answer = client.describe_trial_component(TrialComponentName=f"digits-exp-{run}")
         del answer["ResponseMetadata"]
         described[run] = answer
@@ -102,6 +126,8 @@ def main(version: str) -> None:
     experiment_type.load("DIGITS-exp", sagemaker_session=session)._delete_all(action="--force")
     seen = {
         "failure": failure,
+        "nested": nested,
+        "frame": row_of(frame, "digits-exp-run-a"),
         "listed": sorted(run.run_name for run in listed),
         "described": described,
         "curve": [result["Status"], result["XAxisValues"], result["MetricValues"]],

@@ -15,57 +15,21 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-CLIENTS = ROOT / ".clients"
+from .conftest import Signed, folder_of
+
 SCRIPT = Path(__file__).with_name("sagemaker_run.py")
 START_S = 60
 SDK_S = 240
 
+RANK = Path(__file__).with_name("sagemaker_rank.py")
+RESOURCES = Path(__file__).with_name("sagemaker_resources.py")
+RANKS = 4
+
 STEPS = list(range(25))
-
-
-class Signed(NamedTuple):
-    """A server that wants signatures: its address, and the variables of a key for it."""
-
-    endpoint: str
-    variables: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
-    """Give a server with keys."""
-    folder = tmp_path_factory.mktemp("signed")
-    env = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config")}
-    stepwell = [sys.executable, "-m", "stepwell.cli.main"]
-    data = ["--data", str(folder / "data")]
-    created = subprocess.run(
-        [*stepwell, "keys", "create", *data, "--json"], env=env, capture_output=True, check=True
-    )
-    key = json.loads(created.stdout)
-    command = [*stepwell, "serve", *data, "--port", "0"]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = next(line for line in process.stdout or () if "http://" in line)
-            address = next(word for word in line.split() if word.startswith("http://"))
-            yield Signed(
-                address,
-                {
-                    "AWS_ENDPOINT_URL_SAGEMAKER": address,
-                    "AWS_ENDPOINT_URL_SAGEMAKER_METRICS": address,
-                    "AWS_ENDPOINT_URL_STS": address,
-                    "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-                    "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-                    "AWS_DEFAULT_REGION": "us-east-1",
-                    "AWS_REGION": "us-east-1",
-                },
-            )
-        finally:
-            process.terminate()
-            process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -98,24 +62,17 @@ def wait_for(port: int) -> None:
             time.sleep(0.1)
 
 
-def folder_of(client: str) -> Path:
-    """Give a client's folder. Not a skip: a run without it would say that the client works."""
-    folder = CLIENTS / client
-    assert folder.is_dir(), f"{folder} is missing; `make clients` makes it"
-    return folder
-
-
-def run_sdk(version: str, signed: Signed, storage: str, home: Path) -> dict[str, Any]:
-    """Run the script with one version of the SDK."""
+def run_script(version: str, signed: Signed, home: Path, *command: str, **more: str) -> str:
+    """Run a script with one version of the SDK; give what it prints."""
     env = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(folder_of(f"sagemaker-{version}")),
         "HOME": str(home),
-        "AWS_ENDPOINT_URL_S3": storage,
         **signed.variables,
+        **more,
     }
     done = subprocess.run(
-        [sys.executable, SCRIPT, version],
+        [sys.executable, *command],
         env=env,
         capture_output=True,
         text=True,
@@ -123,7 +80,13 @@ def run_sdk(version: str, signed: Signed, storage: str, home: Path) -> dict[str,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-5000:]
-    seen: dict[str, Any] = json.loads(done.stdout[done.stdout.index('{"failure"') :])
+    return done.stdout
+
+
+def run_sdk(version: str, signed: Signed, storage: str, home: Path) -> dict[str, Any]:
+    """Run the script of all that `Run` can do."""
+    printed = run_script(version, signed, home, str(SCRIPT), version, AWS_ENDPOINT_URL_S3=storage)
+    seen: dict[str, Any] = json.loads(printed[printed.index('{"failure"') :])
     return seen
 
 
@@ -132,7 +95,8 @@ def test_run_in_all_its_forms(version: str, signed: Signed, storage: str, tmp_pa
     """What `Run` logged comes back: parameters, curves, summaries, charts, status; then it goes."""
     seen = run_sdk(version, signed, storage, tmp_path)
     assert seen["failure"] == "raised"
-    assert seen["listed"] == ["fails", "run-a", "run-b"]
+    assert seen["listed"] == ["fails", "nest", "run-a", "run-b"]
+    assert seen["nested"] == "refused"
     assert seen["curve"] == ["Complete", STEPS, [1 / (step + 1) for step in STEPS]]
     run = seen["described"]["run-a"]
     assert run["Status"]["PrimaryStatus"] == "Completed"
@@ -154,45 +118,70 @@ def test_run_in_all_its_forms(version: str, signed: Signed, storage: str, tmp_pa
     assert len(seen["described"]["fails"]["Status"]["Message"]) == 1024
     assert seen["described"]["fails"]["Status"]["PrimaryStatus"] == "Failed"
     assert seen["associated"] == ["ConfusionMatrix", "PrecisionRecallCurve", "ROCCurve"]
-    assert seen["rows"] == ["digits-exp-fails", "digits-exp-run-a", "digits-exp-run-b"]
+    nest = {each["MetricName"]: each["Last"] for each in seen["described"]["nest"]["Metrics"]}
+    assert nest == {"outer": 1.0, "inner": 2.0}
+    runs = ("fails", "nest", "run-a", "run-b")
+    assert seen["rows"] == [f"digits-exp-{run}" for run in runs]
     assert {"lr", "loss - Last", "Experiments", "Trials"} <= set(seen["columns"])
+    assert seen["frame"] == {
+        "lr": 0.125,
+        "layers": 5.0,
+        "loss - Count": len(STEPS),
+        "loss - Min": 1 / 25,
+        "loss - Max": 1.0,
+        "loss - Avg": pytest.approx(sum(1 / (step + 1) for step in STEPS) / len(STEPS)),
+        "loss - Last": 1 / 25,
+        "accuracy - Last": 0.75,
+    }
     assert seen["left"] == [0, 0, 0]
 
 
-def test_several_processes_in_one_run(signed: Signed) -> None:
-    """Eight processes that log into one run at once lose and double nothing."""
-    script = (
-        "import boto3, sys, time\n"
-        "client = boto3.client('sagemaker-metrics')\n"
-        "for step in range(50):\n"
-        "    client.batch_put_metrics(TrialComponentName='many', MetricData=[{'MetricName': 'loss',"
-        " 'Timestamp': time.time(), 'Step': step, 'Value': float(sys.argv[1])}])\n"
-    )
-    env = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(folder_of("boto3-1.44")),
-        **signed.variables,
-    }
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        runs = [
-            pool.submit(
-                subprocess.run, [sys.executable, "-c", script, str(rank)], env=env, check=True
-            )
-            for rank in range(8)
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_several_processes_in_one_run(version: str, signed: Signed, tmp_path: Path) -> None:
+    """Processes that log into one `Run` at once lose and double nothing, parameters either."""
+    run_script(version, signed, tmp_path, str(RANK), version, "-1")
+    with concurrent.futures.ThreadPoolExecutor(RANKS) as pool:
+        ranks = [
+            pool.submit(run_script, version, signed, tmp_path, str(RANK), version, str(rank))
+            for rank in range(RANKS)
         ]
-        for each in runs:
+        for each in ranks:
             each.result()
     read = (
         "import boto3, json\n"
-        "found = boto3.client('sagemaker').describe_trial_component(TrialComponentName='many')\n"
-        "print(json.dumps(found['Metrics'][0], default=str))\n"
+        "found = boto3.client('sagemaker').describe_trial_component("
+        f"TrialComponentName='ranks-{version}-many')\n"
+        "print(json.dumps([found['Metrics'], found['Parameters'], found['Status']], default=str))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", read], env=env, check=True, capture_output=True, text=True
-    )
-    metric = json.loads(done.stdout)
-    assert (metric["Count"], metric["Min"], metric["Max"]) == (400, 0.0, 7.0)
-    assert metric["Avg"] == pytest.approx(3.5)
+    metrics, parameters, status = json.loads(run_script(version, signed, tmp_path, "-c", read))
+    summaries = {each["MetricName"]: each for each in metrics}
+    everything = list(range(RANKS * len(STEPS)))
+    shared = summaries.pop("shared")
+    assert (shared["Count"], shared["Min"], shared["Max"]) == (len(everything), 0, everything[-1])
+    assert shared["Avg"] == pytest.approx(sum(everything) / len(everything))
+    assert summaries.keys() == {f"own-{rank}" for rank in range(RANKS)}
+    for each in summaries.values():
+        assert (each["Count"], each["Max"]) == (len(STEPS), STEPS[-1])
+    assert parameters == {f"rank-{rank}": {"NumberValue": float(rank)} for rank in range(RANKS)}
+    assert status["PrimaryStatus"] == "Completed"
+
+
+def test_resources_page_by_page(signed: Signed, tmp_path: Path) -> None:
+    """v3's resource classes create, list over pages, update, put, get curves, and delete."""
+    seen = json.loads(run_script("3", signed, tmp_path, str(RESOURCES)))
+    assert seen == {
+        "listed": [f"core-{number}" for number in range(23)],
+        "status": ["Completed", "done"],
+        "lr": 23 / 8,
+        "more": "yes",
+        "created_by": signed.variables["AWS_ACCESS_KEY_ID"],
+        "metrics": [["loss", 7, 0.5, 3.5, 3.5, 2.0]],
+        "curve": ["Complete", [*range(1, 8)], [step / 2 for step in range(1, 8)]],
+        "experiment": ["Core-Exp", "changed"],
+        "left": seen["left"],
+    }
+    # What other tests have left is not of this one.
+    assert seen["left"][0] < 23
 
 
 def test_javascript(signed: Signed) -> None:

@@ -88,7 +88,8 @@ def ordered(runs: Sequence[Run], sort_by: str, *, is_descending: bool) -> list[R
         least = min(values)
         is_text = isinstance(least, str)
         # Only so much of a long parameter is looked at.
-        shown = least[:120] if isinstance(least, str) else least
+        is_cut = isinstance(least, str) and sort_by.startswith("Parameters.")
+        shown = least[:120] if is_cut else least
         phases[is_text].append((shown, run.id, run))
     return [
         run

@@ -276,16 +276,23 @@ def make(database: Database, made: list[dict[str, Any]]) -> Catalog:
 
 @pytest.fixture
 def set_few(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Give a function that sets up to how many rows are looked at one by one."""
+    """Give a function that sets up to how many rows are looked at one by one, or sorted."""
+    some_max = itertools.cycle([0, 3, 10_000])
 
     def set_bound(few_max: int) -> None:
         for module in (paging, conditions, searching):
             monkeypatch.setattr(module, "FEW_MAX", few_max)
+        monkeypatch.setattr(paging, "SOME_MAX", next(some_max))
 
     return set_bound
 
 
-@given(st.lists(_run, max_size=6), st.lists(_expression, min_size=1, max_size=6), _few_max)
+@given(
+    st.lists(_run, max_size=6),
+    st.lists(_expression, min_size=1, max_size=6),
+    _few_max,
+    st.booleans(),
+)
 @_settings
 def test_finds_what_the_rules_say(
     database: Database,
@@ -293,13 +300,20 @@ def test_finds_what_the_rules_say(
     made: list[dict[str, Any]],
     asked: list[Expression],
     few_max: int,
+    is_descending: bool,  # noqa: FBT001
 ) -> None:
-    """An expression finds the runs that it fits, and nothing else, by whatever index."""
+    """An expression finds the runs that it fits, and nothing else, by whatever index and order."""
     set_few(few_max)
     catalog = make(database, made)
     for expression in asked:
+        fitting = [run for run in catalog.runs if model.fits(run, expression)]
         (found,) = catalog.pages(expression)
-        assert sorted(found) == [run.id for run in catalog.runs if model.fits(run, expression)]
+        assert sorted(found) == [run.id for run in fitting]
+        # What is filtered by is what is most often sorted by, and then goes by one index.
+        for name in expression.names() & set(ALL_NAMES):
+            (found,) = catalog.pages(expression, name, is_descending=is_descending)
+            wanted = model.ordered(fitting, name, is_descending=is_descending)
+            assert found == [run.id for run in wanted]
 
 
 @given(

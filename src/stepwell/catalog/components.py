@@ -5,7 +5,7 @@ Their points are in the store; `stepwell.components` keeps the two together.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from stepwell.catalog import entities, experiments, tags, trials
 from stepwell.catalog.entities import Listed, Listing, Work
-from stepwell.catalog.paging import fetch_few
+from stepwell.catalog.paging import look_up_few
 from stepwell.catalog.tables import (
     TEXT_KEY_CHARS,
     component,
@@ -37,6 +37,7 @@ from stepwell.model.names import Component
 
 PARAMETERS_MAX = 300
 ARTIFACTS_MAX = 60
+_NAMES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def list_page(
 def _members(work: Work, is_parent: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Select the components that are in some trials, in the way that suits how many there are."""
     members = sa.select(membership.c.component_id).join(trial).where(is_parent)
-    few = fetch_few(work.connection, members)
+    few = look_up_few(work.connection, members)
     if few is not None:
         return sa.select(component).where(component.c.id.in_(few))
     is_member = members.where(membership.c.component_id == component.c.id).correlate(component)
@@ -292,11 +293,18 @@ def _merge(connection: sa.Connection, number: int, maps: Maps) -> None:
 
 
 def _remove(connection: sa.Connection, number: int, removals: Removals) -> None:
-    if removals.parameters:
-        _delete_parameters(connection, number, removals.parameters)
-    for is_output, names in ((0, removals.inputs), (1, removals.outputs)):
-        if names:
+    for names in _some(removals.parameters):
+        _delete_parameters(connection, number, names)
+    for is_output, artifacts in ((0, removals.inputs), (1, removals.outputs)):
+        for names in _some(artifacts):
             _delete_artifacts(connection, number, is_output, names)
+
+
+def _some(names: Collection[str]) -> Iterator[list[str]]:
+    """Give some names at a time: how many there may be is not limited, a statement's values are."""
+    every = list(names)
+    for first in range(0, len(every), _NAMES_AT_ONCE):
+        yield every[first : first + _NAMES_AT_ONCE]
 
 
 def _delete_parameters(connection: sa.Connection, number: int, names: Collection[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from stepwell.model.errors import FormatError, StoreUnavailableError
 
@@ -37,7 +37,7 @@ class Database:
         """Open it, and make or migrate its tables.
 
         Raises:
-            FormatError: it was migrated by a newer Stepwell. Nothing is changed.
+            FormatError: it was migrated by a newer Stepwell, or is none. Nothing is changed.
             StoreUnavailableError: it cannot be opened.
         """
         parsed = sa.make_url(url)
@@ -47,8 +47,12 @@ class Database:
         if self._is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
-        with _unavailable_on_error():
-            self._migrate()
+        try:
+            with _unavailable_on_error():
+                self._migrate()
+        except DatabaseError as error:
+            msg = f"the catalog {parsed.render_as_string()} cannot be read: {error.orig}"
+            raise FormatError(msg) from error
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:

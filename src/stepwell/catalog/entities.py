@@ -78,6 +78,16 @@ def find(work: Work, table: sa.Table, name: str) -> sa.Row[Any] | None:
     ).one_or_none()
 
 
+def check_free(work: Work, table: sa.Table, kind: Kind, name: str) -> None:
+    """Check that a name is free, in whatever case.
+
+    Raises:
+        AlreadyExistsError: it is taken.
+    """
+    if find(work, table, name) is not None:
+        raise _taken(kind, name)
+
+
 def insert(work: Work, table: sa.Table, kind: Kind, values: Mapping[str, Any]) -> int:
     """Insert a named entity and give its number.
 
@@ -85,9 +95,7 @@ def insert(work: Work, table: sa.Table, kind: Kind, values: Mapping[str, Any]) -
         AlreadyExistsError: the name is taken, in whatever case.
     """
     name = values["name"]
-    taken = f"{word(kind)} with name ({name}) already exists."
-    if find(work, table, name) is not None:
-        raise AlreadyExistsError(taken)
+    check_free(work, table, kind, name)
     author = work.author
     try:
         result = work.connection.execute(
@@ -103,9 +111,13 @@ def insert(work: Work, table: sa.Table, kind: Kind, values: Mapping[str, Any]) -
         )
     except IntegrityError as error:
         # Another one was faster, where transactions do not wait for each other.
-        raise AlreadyExistsError(taken) from error
+        raise _taken(kind, name) from error
     (number,) = result.inserted_primary_key or (0,)
     return int(number)
+
+
+def _taken(kind: Kind, name: str) -> AlreadyExistsError:
+    return AlreadyExistsError(f"{word(kind)} with name ({name}) already exists.")
 
 
 def update(work: Work, table: sa.Table, number: int, values: Mapping[str, Any]) -> None:
@@ -151,7 +163,16 @@ def stamp(row: sa.Row[Any]) -> Stamp:
     return Stamp(row.created_us, row.created_by, row.modified_us, row.modified_by)
 
 
-def name_of_arn_or_name(text: str) -> str:
-    """Give the name in a full ARN, or the name as it is."""
-    match = re.fullmatch(r"arn:[^/]*/(.*)", text, re.DOTALL)
-    return text if match is None else match.group(1)
+def name_of_arn_or_name(kind: Kind, text: str) -> str:
+    """Give the name in a full ARN, whatever its region and account, or the name as it is.
+
+    Raises:
+        NotFoundError: it is the ARN of another kind of entity.
+    """
+    match = re.fullmatch(r"arn:[^/]*:([^:/]*)/(.*)", text, re.DOTALL)
+    if match is None:
+        return text
+    if match.group(1) != kind:
+        msg = f"{word(kind)} '{text}' does not exist."
+        raise NotFoundError(msg)
+    return match.group(2)

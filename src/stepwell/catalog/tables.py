@@ -192,7 +192,8 @@ tag = Table(
     Column("key", String(128), nullable=False),
     Column("value", String(256), nullable=False),
     UniqueConstraint("entity_kind", "entity_id", "key"),
-    Index(None, "entity_kind", "key", "value", "entity_id"),
+    # The key first: who reads one entity's tags must not take this index for its kind.
+    Index(None, "key", "entity_kind", "value", "entity_id"),
 )
 
 #: Artifacts, actions and contexts. `identity` is unique within account and kind: an artifact's is

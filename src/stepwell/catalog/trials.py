@@ -33,6 +33,8 @@ def create(
         LimitExceededError: the experiment has all the trials that it may have.
     """
     parent = experiments.get(work, experiment_name)
+    # First of all: Run makes its trial each time, and goes on where it is there.
+    entities.check_free(work, trial, Kind.TRIAL, name)
     _check_room(
         work.connection,
         sa.select(sa.func.count()).where(trial.c.experiment_id == parent.id),

@@ -12,7 +12,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from stepwell.catalog.entities import Work
-from stepwell.catalog.paging import FEW_MAX, fetch_few
+from stepwell.catalog.paging import FEW_MAX, are_some, look_up_few
 from stepwell.catalog.search import properties
 from stepwell.catalog.search.expressions import (
     WITHOUT_VALUE,
@@ -65,6 +65,21 @@ def candidates(work: Work, kind: Kind, expression: Expression) -> list[int] | No
     return list(union) if expression.size() else None
 
 
+def narrowed(work: Work, kind: Kind, expression: Expression) -> list[sa.Select[int]]:
+    """Select all rows that can fit, by an index each, where these are some; else nothing."""
+    if expression.is_any:
+        return []
+    for asked in expression.filters:
+        selects = properties.find(kind, asked.name, work.author).candidates(asked)
+        if selects and all(are_some(work.connection, each) for each in selects):
+            return selects
+    for nested in expression.nested:
+        numbers = _lookup_of_nested(work, nested)
+        if numbers is not None and are_some(work.connection, numbers):
+            return [numbers]
+    return []
+
+
 def _looks(
     work: Work, kind: Kind, expression: Expression
 ) -> Iterator[Callable[[], list[int] | None]]:
@@ -80,7 +95,7 @@ def _looks(
 def _candidates_of_filter(work: Work, kind: Kind, asked: Filter) -> list[int] | None:
     found: list[int] | None = None
     for numbers in properties.find(kind, asked.name, work.author).candidates(asked):
-        few = fetch_few(work.connection, numbers)
+        few = look_up_few(work.connection, numbers)
         if few is None:
             return None
         found = few if found is None else found + few
@@ -109,12 +124,16 @@ def _nested(kind: Kind, nested: NestedFilters, author: Author) -> sa.ColumnEleme
 
 
 def _candidates_of_nested(work: Work, nested: NestedFilters) -> list[int] | None:
+    numbers = _lookup_of_nested(work, nested)
+    return None if numbers is None else look_up_few(work.connection, numbers)
+
+
+def _lookup_of_nested(work: Work, nested: NestedFilters) -> sa.Select[int] | None:
     for asked in nested.filters:
         if asked.operator in {Operator.EQUALS, Operator.IN}:
             lookup = properties.parent(_column_of_parent(asked), work.author).lookup
             if lookup is not None:
-                numbers = lookup.where(*map(_of_one_parent, nested.filters))
-                return fetch_few(work.connection, numbers)
+                return lookup.where(*map(_of_one_parent, nested.filters))
     return None
 
 

@@ -6,7 +6,7 @@ What is not there matches nothing but NotExists, and comes last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,12 +50,16 @@ class Property(Protocol):
             ConstraintError: the filter makes no sense.
         """
 
-    def phases(self, query: sa.Select[Any], *, is_few: bool) -> list[Phase]:
+    def phases(
+        self, query: sa.Select[Any], *, is_few: bool, bounds: Sequence[Filter] = ()
+    ) -> list[Phase]:
         """Split a query into rows that have the property and those that do not, the same for few.
 
         Args:
             query: the rows.
             is_few: there are so few that they are better looked at one by one.
+            bounds: filters on this very property that all rows of the query fit: where an index
+                begins and ends.
         """
 
 
@@ -92,7 +96,13 @@ class OwnColumn:
         is_ours = self.table.c.account == self.indexed_for
         return [sa.select(self.table.c.id).where(is_ours, self.matches(asked))]
 
-    def phases(self, query: sa.Select[Any], *, is_few: bool) -> list[Phase]:  # noqa: ARG002
+    def phases(
+        self,
+        query: sa.Select[Any],
+        *,
+        is_few: bool,  # noqa: ARG002
+        bounds: Sequence[Filter] = (),  # noqa: ARG002 - the query's own conditions are on the column
+    ) -> list[Phase]:
         """Sort by the column. See `Property.phases`."""
         number = self.table.c.id
         if not self.is_nullable:
@@ -146,7 +156,9 @@ class Beside:
             return []
         return [self.lookup.where(self.chosen, each) for each in self.compare(asked)]
 
-    def phases(self, query: sa.Select[Any], *, is_few: bool) -> list[Phase]:
+    def phases(
+        self, query: sa.Select[Any], *, is_few: bool, bounds: Sequence[Filter] = ()
+    ) -> list[Phase]:
         """Sort by the values that are there. See `Property.phases`."""
         if is_few or self.is_list:
             values = [self._value(column) for column in self.sort_by]
@@ -154,10 +166,15 @@ class Beside:
             absent: list[sa.ColumnElement[bool]] = [each.is_(None) for each in values]
         else:
             joined = query.join(self.source, sa.and_(self.number == self.owner, self.chosen))
+            within = [each for each in bounds if each.operator in _LOOKED_UP]
+            joined = joined.where(*(sa.or_(*self.compare(each)) for each in within))
             # The same number as the entity's, where it is the owner: the index has it.
             number = self.number if self.owner is self.id else self.id
             there = [Phase(joined.where(each.is_not(None)), each, number) for each in self.sort_by]
             absent = [sa.not_(self._has(each.is_not(None))) for each in self.sort_by]
+            if within:
+                # What fits them has the property: nobody need look for rows without it.
+                return there
         return [*there, Phase(query.where(*absent), self.id, self.id)]
 
     def _has(self, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -165,7 +182,7 @@ class Beside:
 
     def _value(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """Give the value to sort by: of several the least."""
-        value = sa.func.max(column) if self.is_list else column
+        value = sa.func.min(column) if self.is_list else column
         return self._rows(value).correlate(self.owner.table).scalar_subquery()
 
     def _rows(self, what: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -188,6 +205,12 @@ class Absent:
         """Look nothing up. See `Property.candidates`."""
         return []
 
-    def phases(self, query: sa.Select[Any], *, is_few: bool) -> list[Phase]:  # noqa: ARG002
+    def phases(
+        self,
+        query: sa.Select[Any],
+        *,
+        is_few: bool,  # noqa: ARG002
+        bounds: Sequence[Filter] = (),  # noqa: ARG002
+    ) -> list[Phase]:
         """Leave the order to the rows' numbers. See `Property.phases`."""
         return [Phase(query, self.table.c.id, self.table.c.id)]

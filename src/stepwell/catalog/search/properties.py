@@ -11,6 +11,7 @@ from stepwell.catalog.search.expressions import Filter, Operator
 from stepwell.catalog.search.forms import Absent, Beside, Compare, OwnColumn, Property
 from stepwell.catalog.search.values import (
     compare_either,
+    compare_json_text,
     compare_name,
     compare_names,
     compare_number,
@@ -237,7 +238,7 @@ def _experiment_of_trial(author: Author) -> Property:
 def _metadata(table: sa.Table) -> dict[str, Property]:
     return {
         f"MetadataProperties.{name}": OwnColumn(
-            table, table.c.metadata[name].as_string(), compare_text, is_nullable=True
+            table, table.c.metadata[name].as_string(), compare_json_text, is_nullable=True
         )
         for name in _METADATA
     }

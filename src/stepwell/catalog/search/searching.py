@@ -53,12 +53,24 @@ def search(
     if not expression.size():
         page = _fetch(work.connection, order.phases(rows, is_few=False), paging)
         return page, *_count_all(work.connection, ours)
-    few = _few(work, table, condition, conditions.candidates(work, kind, expression))
+    candidates = conditions.candidates(work, kind, expression)
+    if candidates is None:
+        narrowed = conditions.narrowed(work, kind, expression)
+        if narrowed:
+            is_one = sa.or_(*(table.c.id.in_(each) for each in narrowed))
+            some = sa.and_(is_one, condition, _is_ours(table, work.author.account))
+            phases = order.phases(_rows(kind).where(some), is_few=True)
+            return _fetch(work.connection, phases, paging), *_count_all(
+                work.connection, sa.select(table.c.id).where(some)
+            )
+    few = _few(work, table, condition, candidates)
     if few is not None:
         found = _rows(kind).where(table.c.id.in_(few))
         page = _fetch(work.connection, order.phases(found, is_few=True), paging)
         return page, len(few), True
-    page = _fetch(work.connection, order.phases(rows.where(condition), is_few=False), paging)
+    bounds = [] if expression.is_any else [one for one in expression.filters if one.name == sort_by]
+    phases = order.phases(rows.where(condition), is_few=False, bounds=bounds)
+    page = _fetch(work.connection, phases, paging)
     return page, *_count_some(work.connection, ours, condition)
 
 
@@ -75,8 +87,13 @@ def _few(
     return [row.id for row in work.connection.execute(query) if row.account == account]
 
 
+def _is_ours(table: sa.Table, account: str) -> sa.ColumnElement[bool]:
+    """Compare the account in a way that has no index: the rows are known by their numbers."""
+    return sa.func.coalesce(table.c.account, "") == account
+
+
 def _count_all(connection: sa.Connection, ours: sa.Select[int]) -> tuple[int, bool]:
-    """Count an account's rows up to a bound, and say whether these are all."""
+    """Count rows up to a bound, and say whether these are all."""
     some = ours.limit(HITS_MAX + 1).subquery()
     count = connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0
     return min(count, HITS_MAX), count <= HITS_MAX
@@ -86,12 +103,12 @@ def _count_some(
     connection: sa.Connection, ours: sa.Select[int], condition: sa.ColumnElement[bool]
 ) -> tuple[int, bool]:
     """Count the rows that fit, which are more than a few, and say whether these are all."""
-    tried = len(connection.scalars(ours.limit(TRIED_MAX + 1)).all())
+    is_all = connection.scalar(ours.offset(TRIED_MAX).limit(1)) is None
     number = ours.selected_columns[0]
     some = ours.limit(TRIED_MAX).subquery()
     fitting = sa.select(sa.func.count()).where(number.in_(sa.select(some.c.id)), condition)
     hits = connection.scalar(fitting) or 0
-    return max(hits, FEW_MAX), tried <= TRIED_MAX
+    return max(hits, FEW_MAX), is_all
 
 
 def suggest(work: Work, kind: Kind, hint: str) -> list[str]:

@@ -22,7 +22,7 @@ def compare_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnEleme
     """Compare a text. Contains looks past case, as all databases can; the others do not.
 
     Raises:
-        ConstraintError: the operator asks for an order.
+        ConstraintError: the operator asks for an order, or for a NUL inside of a text.
     """
     value = asked.value or ""
     match asked.operator:
@@ -31,10 +31,27 @@ def compare_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnEleme
         case Operator.NOT_EQUALS:
             return column != value
         case Operator.CONTAINS:
+            if "\0" in value:
+                # LIKE ends both texts there, and would find what is merely similar.
+                msg = f"The value of property {asked.name} has a NUL, which Contains cannot find"
+                raise ConstraintError(msg)
             return column.icontains(value, autoescape=True)
         case Operator.IN:
             return column.in_(split(value))
     raise _unsupported(asked)
+
+
+def compare_json_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
+    """Compare a text that is kept in JSON.
+
+    Raises:
+        ConstraintError: the operator asks for an order, or the value has a NUL.
+    """
+    if "\0" in (asked.value or ""):
+        # The databases' own readers of JSON end a text there.
+        msg = f"The value of property {asked.name} has a NUL, which cannot be searched for"
+        raise ConstraintError(msg)
+    return compare_text(column, asked)
 
 
 def compare_name(key: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:

@@ -33,7 +33,7 @@ def _create(control: Control, author: Author, members: _Members) -> _Members:
 
 
 def _describe(control: Control, author: Author, members: _Members) -> _Members:
-    name = name_of_arn_or_name(members["TrialComponentName"])
+    name = name_of_arn_or_name(Kind.COMPONENT, members["TrialComponentName"])
     with control.reading(author) as work:
         found = components.get(work, name)
     (metrics,) = control.components.summaries(author.account, [found.name])

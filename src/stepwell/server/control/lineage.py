@@ -129,14 +129,14 @@ def _identity(kind: Kind, members: Mapping[str, Any]) -> str:
         ConstraintError: an artifact is named by both its ARN and its source, or by neither.
     """
     if kind is not Kind.ARTIFACT:
-        return name_of_arn_or_name(members[f"{_WORDS[kind]}Name"])
+        return name_of_arn_or_name(kind, members[f"{_WORDS[kind]}Name"])
     source = members.get("Source")
     if (source is None) == ("ArtifactArn" not in members):
         msg = "Exactly one of ArtifactArn and Source must be given"
         raise ConstraintError(msg)
     if source is not None:
         return artifact_identity(source["SourceUri"], source.get("SourceTypes", ()))
-    return name_of_arn_or_name(members["ArtifactArn"])
+    return name_of_arn_or_name(kind, members["ArtifactArn"])
 
 
 def _source(found: LineageEntity) -> _Members:
@@ -146,7 +146,7 @@ def _source(found: LineageEntity) -> _Members:
 def _describe_group(control: Control, author: Author, members: _Members) -> _Members:
     """There are no lineage groups: on AWS they come with sharing between accounts."""
     del control
-    name = name_of_arn_or_name(members["LineageGroupName"])
+    name = members["LineageGroupName"].rpartition("/")[2]
     arn = f"arn:aws:sagemaker:{author.region}:{author.account}:lineage-group/{name}"
     msg = f"LineageGroup '{arn}' does not exist."
     raise NotFoundError(msg)

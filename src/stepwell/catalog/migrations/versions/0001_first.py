@@ -223,9 +223,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        op.f("ix_tag_entity_kind_key_value_entity_id"),
+        op.f("ix_tag_key_entity_kind_value_entity_id"),
         "tag",
-        ["entity_kind", "key", "value", "entity_id"],
+        ["key", "entity_kind", "value", "entity_id"],
         unique=False,
     )
     op.create_table(
