@@ -166,6 +166,7 @@ class SignatureAuthentication:
             scope["query_string"].decode("latin-1"),
             sigv4.headers_of(scope["headers"]),
             body,
+            scope["headers"],
         )
         signature = sigv4.parse(request)
         claim = signature.claim

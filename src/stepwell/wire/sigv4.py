@@ -36,13 +36,23 @@ _CACHED_CHARS_MAX = 1024
 
 
 class Request(NamedTuple):
-    """What of an HTTP request is signed: `path` and `query` raw, header names in lower case."""
+    """What of an HTTP request is signed.
+
+    Attributes:
+        method: as it stands in the request line.
+        path: raw, one character a byte.
+        query: raw as well.
+        headers: see `headers_of`.
+        body: all of it.
+        received: the headers as they came, names in lower case.
+    """
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     body: bytes
+    received: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Claim(NamedTuple):
@@ -77,14 +87,20 @@ class Signature(NamedTuple):
     has_token: bool
 
 
-def headers_of(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Give headers by name, each value as it is signed: white space folded, equal names joined."""
+def headers_of(headers: Sequence[tuple[bytes, bytes]], white: str | None = None) -> dict[str, str]:
+    """Give headers by name, each value as it is signed: white space folded, equal names joined.
+
+    Args:
+        headers: as they came, names in lower case.
+        white: the white space to fold besides tabs; None: all that Unicode has, as in botocore.
+    """
     found: dict[str, str] = {}
     for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip(white)
         # Nearly always there is nothing to fold.
         if "  " in value or "\t" in value or not value.isascii():
-            value = " ".join(value.split())
+            words = value.replace("\t", " ").split(white)
+            value = " ".join([word for word in words if word])
         found[name] = f"{found[name]},{value}" if name in found else value
     return found
 
@@ -115,9 +131,9 @@ def canonical_request(request: Request, signature: Signature, payload: str) -> s
     )
 
 
-def string_to_sign(signature: Signature, canonical: str) -> str:
+def string_to_sign(signature: Signature, canonical: str, encoding: str = "utf-8") -> str:
     """Give the second stage."""
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = hashlib.sha256(canonical.encode(encoding)).hexdigest()
     return f"{ALGORITHM}\n{signature.time}\n{signature.claim.scope}\n{digest}"
 
 
@@ -130,11 +146,14 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     return key
 
 
-def digest_of(request: Request, signature: Signature, payload: str, secret: str) -> str:
+def digest_of(
+    request: Request, signature: Signature, payload: str, secret: str, encoding: str = "utf-8"
+) -> str:
     """Give the last stage: the signature that a request in canonical form should have."""
     claim = signature.claim
     key = signing_key(secret, claim.date, claim.region, claim.service)
-    to_sign = string_to_sign(signature, canonical_request(request, signature, payload))
+    canonical = canonical_request(request, signature, payload)
+    to_sign = string_to_sign(signature, canonical, encoding)
     return hmac.digest(key, to_sign.encode(), "sha256").hex()
 
 
@@ -142,9 +161,19 @@ def is_genuine(request: Request, signature: Signature, secret: str) -> bool:
     """Say whether a request was signed with a secret, in any of its readings."""
     payload = payload_of(request, signature)
     given = signature.digest.encode()
-    return any(
+    if any(
         hmac.compare_digest(digest_of(each, signature, payload, secret).encode(), given)
         for each in readings(request)
+    ):
+        return True
+    if all(value.isascii() for _, value in request.received):
+        return False
+    # botocore signs header values as text, in UTF-8. Others sign the bytes that they send.
+    as_received = request._replace(headers=headers_of(request.received, " "))
+    return any(
+        hmac.compare_digest(digest_of(each, signature, payload, secret, code).encode(), given)
+        for each in readings(as_received)
+        for code in ("latin-1", "utf-8")
     )
 
 
@@ -183,7 +212,7 @@ def canonical_path(path: str) -> str:
     normal = "/" + posixpath.normpath(path or "/").lstrip("/")
     if path.endswith("/") and normal != "/":
         normal += "/"
-    return quote(normal, safe="/~")
+    return quote(normal.encode("latin-1"), safe="/~")
 
 
 def canonical_query(query: str) -> str:
@@ -236,6 +265,9 @@ def _claim_of_header(constant: str) -> Claim:
     parts = {}
     for each in rest.split(","):
         name, _, value = each.strip().partition("=")
+        if name in parts:
+            msg = f"Authorization header has {name[:40]!r} twice."
+            raise IncompleteSignatureError(msg)
         parts[name] = value
     missing = [name for name in ("Credential", "SignedHeaders") if not parts.get(name)]
     if missing:
@@ -256,11 +288,11 @@ def _time_of_date(date: str | None, claim: Claim) -> str:
         return date
     try:
         time = parsedate_to_datetime(date)
-    except ValueError as error:
+        # RFC 5322's -0000 is UTC as well.
+        return (time if time.tzinfo is None else time.astimezone(dt.UTC)).strftime(TIME_FORMAT)
+    except (ValueError, OverflowError) as error:
         msg = f"Date must be a time of RFC 7231 or of ISO 8601, not {date[:_SHOWN_CHARS_MAX]!r}."
         raise IncompleteSignatureError(msg) from error
-    # RFC 5322's -0000 is UTC as well.
-    return (time if time.tzinfo is None else time.astimezone(dt.UTC)).strftime(TIME_FORMAT)
 
 
 def _parse_query(request: Request) -> Signature:

@@ -1,0 +1,114 @@
+"""Requests signed by botocore, each with the stages that its signer went through, as they arrive.
+
+What arrives is what http.client would send of it: header values as latin-1, the URL as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from stepwell.wire import sigv4
+
+KEY_ID = "SWAKEXAMPLE"
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+REGION = "x-local-1"
+
+
+class Signed(NamedTuple):
+    """A request as a server receives it, and the stages of its signature as its client had them."""
+
+    request: sigv4.Request
+    canonical: str
+    to_sign: str
+
+
+class _Stages:
+    """Keeps the stages of the signer that it is mixed into."""
+
+    canonical = to_sign = ""
+
+    def canonical_request(self, request: AWSRequest) -> str:
+        """Keep the first stage."""
+        self.canonical = super().canonical_request(request)  # type: ignore[misc]
+        return self.canonical
+
+    def string_to_sign(self, request: AWSRequest, canonical_request: str) -> str:
+        """Keep the second stage."""
+        self.to_sign = super().string_to_sign(request, canonical_request)  # type: ignore[misc]
+        return self.to_sign
+
+
+class _HeaderSigner(_Stages, SigV4Auth):  # type: ignore[misc]
+    """Signs in the header."""
+
+
+class _QuerySigner(_Stages, SigV4QueryAuth):  # type: ignore[misc]
+    """Signs in the query."""
+
+
+def sign(
+    method: str,
+    url: str,
+    headers: Sequence[tuple[str, str]] = (),
+    body: bytes = b"",
+    *,
+    params: dict[str, str] | None = None,
+    secret: str = SECRET,
+    expires_s: int | None = None,
+    body_sent: bytes | None = None,
+    **context: Any,
+) -> Signed:
+    """Sign a request.
+
+    Args:
+        method: of HTTP.
+        url: with its path and query encoded as they are sent.
+        headers: names may be repeated.
+        body: what is signed.
+        params: instead of a query in the URL; botocore encodes them.
+        secret: the key's.
+        expires_s: sign in the query, for so long; None: in the header.
+        body_sent: the body that is sent, where that is another one.
+        context: botocore's, such as payload_signing_enabled.
+    """
+    request = AWSRequest(method, url, data=body, params=params)
+    for name, value in headers:
+        request.headers.add_header(name, value)
+    request.context.update(context)
+    credentials = Credentials(KEY_ID, secret)
+    signer = (
+        _HeaderSigner(credentials, "sagemaker", REGION)
+        if expires_s is None
+        else _QuerySigner(credentials, "sagemaker", REGION, expires=expires_s)
+    )
+    signer.add_auth(request)
+    prepared = request.prepare()
+    parts = urlsplit(prepared.url)
+    # Not the prepared headers, which have each name once.
+    sent = [
+        (name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()
+    ]
+    if "host" not in request.headers:
+        sent.append((b"host", parts.netloc.encode()))
+    received = sigv4.Request(
+        method,
+        parts.path or "/",
+        parts.query,
+        sigv4.headers_of(sent),
+        body if body_sent is None else body_sent,
+        sent,
+    )
+    return Signed(received, signer.canonical, signer.to_sign)
+
+
+def with_headers(request: sigv4.Request, changed: dict[bytes, bytes | None]) -> sigv4.Request:
+    """Give a request with headers added, changed, or (None) taken away."""
+    received = [pair for pair in request.received if pair[0] not in changed]
+    received += [(name, value) for name, value in changed.items() if value is not None]
+    return request._replace(received=received, headers=sigv4.headers_of(received))
