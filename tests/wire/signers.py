@@ -5,12 +5,15 @@ What arrives is what http.client would send of it: header values as latin-1, the
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from unittest import mock
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
+from botocore.compat import get_current_datetime
 from botocore.credentials import Credentials
 
 from stepwell.wire import sigv4
@@ -59,10 +62,14 @@ def sign(
     body: bytes = b"",
     *,
     params: dict[str, str] | None = None,
+    key_id: str = KEY_ID,
     secret: str = SECRET,
+    region: str = REGION,
+    service: str = "sagemaker",
     expires_s: int | None = None,
     body_sent: bytes | None = None,
-    **context: Any,
+    token: str | None = None,
+    shift_s: float = 0,
 ) -> Signed:
     """Sign a request.
 
@@ -72,22 +79,27 @@ def sign(
         headers: names may be repeated.
         body: what is signed.
         params: instead of a query in the URL; botocore encodes them.
-        secret: the key's.
+        key_id: the access key's.
+        secret: its secret.
+        region: what the scope has.
+        service: what the scope has.
         expires_s: sign in the query, for so long; None: in the header.
         body_sent: the body that is sent, where that is another one.
-        context: botocore's, such as payload_signing_enabled.
+        token: that of temporary credentials.
+        shift_s: how far the client's clock is ahead.
     """
     request = AWSRequest(method, url, data=body, params=params)
     for name, value in headers:
         request.headers.add_header(name, value)
-    request.context.update(context)
-    credentials = Credentials(KEY_ID, secret)
+    credentials = Credentials(key_id, secret, token)
     signer = (
-        _HeaderSigner(credentials, "sagemaker", REGION)
+        _HeaderSigner(credentials, service, region)
         if expires_s is None
-        else _QuerySigner(credentials, "sagemaker", REGION, expires=expires_s)
+        else _QuerySigner(credentials, service, region, expires=expires_s)
     )
-    signer.add_auth(request)
+    now = get_current_datetime() + dt.timedelta(seconds=shift_s)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=now):
+        signer.add_auth(request)
     prepared = request.prepare()
     parts = urlsplit(prepared.url)
     # Not the prepared headers, which have each name once.
