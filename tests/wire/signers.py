@@ -67,7 +67,6 @@ def sign(
     region: str = REGION,
     service: str = "sagemaker",
     expires_s: int | None = None,
-    body_sent: bytes | None = None,
     token: str | None = None,
     shift_s: float = 0,
 ) -> Signed:
@@ -77,18 +76,19 @@ def sign(
         method: of HTTP.
         url: with its path and query encoded as they are sent.
         headers: names may be repeated.
-        body: what is signed.
+        body: what is sent. Presigned requests sign it only where a header states its hash.
         params: instead of a query in the URL; botocore encodes them.
         key_id: the access key's.
         secret: its secret.
         region: what the scope has.
         service: what the scope has.
         expires_s: sign in the query, for so long; None: in the header.
-        body_sent: the body that is sent, where that is another one.
         token: that of temporary credentials.
         shift_s: how far the client's clock is ahead.
     """
-    request = AWSRequest(method, url, data=body, params=params)
+    # botocore moves what it knows of a body into the query, so it has to be kept from it.
+    data = body if expires_s is None else b""
+    request = AWSRequest(method, url, data=data, params=params)
     for name, value in headers:
         request.headers.add_header(name, value)
     credentials = Credentials(key_id, secret, token)
@@ -113,7 +113,7 @@ def sign(
         parts.path or "/",
         parts.query,
         sigv4.headers_of(sent),
-        body if body_sent is None else body_sent,
+        body,
         sent,
     )
     return Signed(received, signer.canonical, signer.to_sign)
