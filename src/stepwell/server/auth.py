@@ -35,9 +35,9 @@ STS = "sts"
 #: How old a worker's knowledge of the keys may be. A key that was revoked stops working within this
 #: time; the promise is a second.
 _KEYS_KEPT_S = 0.5
-#: What does not fit is looked up again, but not more often than this: `stepwell keys` needs longer
-#: to end than that, so that what it shows works at once.
-_LOOK_AGAIN_S = 0.01
+#: What does not fit is looked up again at once, since a key may be new; but only so often in a
+#: second (some ten milliseconds of work), so that wrong requests stay cheap.
+_LOOKS_AGAIN_PER_S = 100
 #: Characters of a canonical request that are shown to a client whose signature does not match.
 _SHOWN_CHARS_MAX = 4096
 
@@ -105,7 +105,8 @@ class Keys:
         self._sealed: dict[str, SealedKey] = {}
         self._opened: dict[SealedKey, str] = {}
         self._told: set[SealedKey] = set()
-        self._looked = float("-inf")
+        self._looked = self._counted_since = float("-inf")
+        self._looks_again = 0
 
     def find(self, key_id: str) -> tuple[AccessKey, str] | None:
         """Give a valid key and its secret.
@@ -114,8 +115,9 @@ class Keys:
             StoreUnavailableError: the catalog is away.
             KeyEncryptionError: the secret cannot be decrypted.
         """
-        age_s = self._clock() - self._looked
-        if age_s > _KEYS_KEPT_S or (key_id not in self._sealed and age_s > _LOOK_AGAIN_S):
+        if self._clock() - self._looked > _KEYS_KEPT_S or (
+            key_id not in self._sealed and self._may_look_again()
+        ):
             self._look()
         sealed = self._sealed.get(key_id)
         if sealed is None or not sealed.key.is_valid(self._now_us()):
@@ -132,9 +134,16 @@ class Keys:
             StoreUnavailableError: the catalog is away.
         """
         before = self._version
-        if self._clock() - self._looked > _LOOK_AGAIN_S:
+        if self._may_look_again():
             self._look()
         return self._version != before
+
+    def _may_look_again(self) -> bool:
+        now = self._clock()
+        if now - self._counted_since >= 1:
+            self._counted_since, self._looks_again = now, 0
+        self._looks_again += 1
+        return self._looks_again <= _LOOKS_AGAIN_PER_S
 
     def _look(self) -> None:
         started = self._clock()
