@@ -35,8 +35,9 @@ STS = "sts"
 #: How old a worker's knowledge of the keys may be. A key that was revoked stops working within this
 #: time; the promise is a second.
 _KEYS_KEPT_S = 0.5
-#: What does not fit is looked up again at once, since a key may be new; but only so often in a
-#: second (some ten milliseconds of work), so that wrong requests stay cheap.
+#: What does not fit is looked up again at once, since a key may be new. Where the catalog has
+#: changed meanwhile that is so only so often in a second (some ten milliseconds of work), so that
+#: wrong requests stay cheap.
 _LOOKS_AGAIN_PER_S = 100
 #: Characters of a canonical request that are shown to a client whose signature does not match.
 _SHOWN_CHARS_MAX = 4096
@@ -101,6 +102,8 @@ class Keys:
         self._encryption = encryption
         self._clock = clock
         self._now_us = now_us
+        self._catalog_state = database.watch()
+        self._state: object = None
         self._version: bytes | None = None
         self._sealed: dict[str, SealedKey] = {}
         self._opened: dict[SealedKey, str] = {}
@@ -115,10 +118,10 @@ class Keys:
             StoreUnavailableError: the catalog is away.
             KeyEncryptionError: the secret cannot be decrypted.
         """
-        if self._clock() - self._looked > _KEYS_KEPT_S or (
-            key_id not in self._sealed and self._may_look_again()
-        ):
+        if self._clock() - self._looked > _KEYS_KEPT_S:
             self._look()
+        elif key_id not in self._sealed:
+            self._look_again()
         sealed = self._sealed.get(key_id)
         if sealed is None or not sealed.key.is_valid(self._now_us()):
             return None
@@ -134,19 +137,24 @@ class Keys:
             StoreUnavailableError: the catalog is away.
         """
         before = self._version
-        if self._may_look_again():
-            self._look()
+        self._look_again()
         return self._version != before
 
-    def _may_look_again(self) -> bool:
+    def _look_again(self) -> None:
         now = self._clock()
         if now - self._counted_since >= 1:
             self._counted_since, self._looks_again = now, 0
-        self._looks_again += 1
-        return self._looks_again <= _LOOKS_AGAIN_PER_S
+        if self._looks_again < _LOOKS_AGAIN_PER_S and self._look():
+            self._looks_again += 1
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Bring this up to the catalog; say whether that had to be read."""
         started = self._clock()
+        # Before it is read: what is committed in between is seen the next time.
+        state = self._catalog_state()
+        if state == self._state:
+            self._looked = started
+            return False
         with self._database.read() as connection:
             version = keys.version(connection)
             if version != self._version or version is None:
@@ -155,7 +163,8 @@ class Keys:
                 current = set(self._sealed.values())
                 self._opened = {key: text for key, text in self._opened.items() if key in current}
                 self._version = version
-        self._looked = started
+        self._looked, self._state = started, state
+        return True
 
     def _open(self, sealed: SealedKey) -> str:
         try:
