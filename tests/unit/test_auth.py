@@ -322,9 +322,9 @@ def test_signatures_are_compared_in_constant_time(
     """What decides on a signature is `hmac.compare_digest`, over both of them whole."""
     key, secret = bench.create()
     right, wrong = signed(key, secret), signed(key, "wrong")
-    compared: list[tuple[bytes, bytes]] = []
+    compared: list[tuple[str, str]] = []
 
-    def note(left: bytes, other: bytes) -> bool:
+    def note(left: str, other: str) -> bool:
         compared.append((left, other))
         return True
 
