@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.http.conftest import Server, StartServer, start
 
 from stepwell.cli.main import main
 
@@ -36,6 +38,36 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("STEPWELL_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the user's configuration directory."""
+    folder = tmp_path / "config"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Give a data folder that is not there yet."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """Give a function that starts servers; those still running in the end are stopped."""
+    running: list[Server] = []
+
+    def start_one(*arguments: str, data: Path | None = None) -> Server:
+        assert data is not None
+        running.append(start(data, arguments))
+        return running[-1]
+
+    yield start_one
+    for server in running:
+        if server.process.poll() is None:
+            assert server.stop() == 0, server.log.read_text()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ STEPWELL = (sys.executable, "-m", "stepwell.cli.main")
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 40.0
 _POLL_S = 0.02
-_ADDRESS = re.compile(r'endpoint_url="(http://[^"]+)"')
+_ADDRESS = re.compile(r'endpoint_url="(https?://[^"]+)"')
 
 
 class Server:

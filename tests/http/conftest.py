@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pytest
+from tests.http.signing import Keyed, start_keyed
 
 START_S = 60
 ANSWER_S = 30
@@ -244,6 +245,19 @@ def small_process(start_server: StartServer) -> Server:
     }
     pairs = [("--limit", f"{name}={value}") for name, value in limits.items()]
     return start_server(*itertools.chain.from_iterable(pairs))
+
+
+@pytest.fixture(scope="session")
+def keyed(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Keyed:
+    """Give a server that wants signatures because there are keys."""
+    return start_keyed(start_server, tmp_path_factory.mktemp("keyed"))
+
+
+@pytest.fixture(scope="session")
+def two_workers(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Keyed:
+    """Give one of two workers, whose clients' clocks may be an hour off."""
+    options = ("--workers", "2", "--clock-skew", "3600", "--auth", "keys")
+    return start_keyed(start_server, tmp_path_factory.mktemp("two"), *options)
 
 
 def _goes_on(server: Server) -> Iterator[Server]:

@@ -32,8 +32,8 @@ def test_every_error_is_mapped(kind: type[errors.StepwellError]) -> None:
     """Each of our errors that a client can meet is in the table, itself or by its base."""
     found = wire_error(make(kind))
     abstract = {errors.StepwellError, errors.RequestError, errors.AuthenticationError}
-    # These two are the command line's.
-    abstract |= {errors.UnknownKeyError, errors.UnsafeError}
+    # These are the command line's.
+    abstract |= {errors.UnknownKeyError, errors.UnsafeError, errors.CertificateError}
     assert (found is UNEXPECTED) == (kind in abstract)
     http.HTTPStatus(found.status)
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from stepwell.catalog import keys
@@ -54,8 +55,8 @@ def create(  # noqa: PLR0913 - one parameter an option
     if _ACCOUNT.fullmatch(account) is None:
         msg = f"{account!r} is not 12 digits"
         raise typer.BadParameter(msg, param_hint="--account")
-    if name is not None and len(name) > _NAME_CHARS_MAX:
-        msg = f"a name has at most {_NAME_CHARS_MAX} characters"
+    if name is not None and (len(name) > _NAME_CHARS_MAX or not name.isprintable()):
+        msg = f"a name has at most {_NAME_CHARS_MAX} characters, which can be printed"
         raise typer.BadParameter(msg, param_hint="--name")
     now_us = _now_us()
     expires_us = None if expires is None else _expiry_us(expires, now_us)
@@ -106,7 +107,7 @@ def list_keys(data: Data = None, as_json: _Json = False) -> None:  # noqa: FBT00
         "expires",
     )
     for row in rows:
-        table.add_row(*(str(value or "") for value in row.values()))
+        table.add_row(*(escape(str(value or "")) for value in row.values()))
     Console().print(table)
 
 
@@ -169,7 +170,7 @@ def _expiry_us(text: str, now_us: int) -> int:
     Raises:
         typer.BadParameter: neither, or a time that is over.
     """
-    span = re.fullmatch(r"(\d{1,6})([smhdw])", text)
+    span = re.fullmatch("([0-9]{1,6})([smhdw])", text)
     try:
         if span is not None:
             units = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -178,8 +179,9 @@ def _expiry_us(text: str, now_us: int) -> int:
             time_ = dt.datetime.fromisoformat(text)
             time_ = time_.replace(tzinfo=time_.tzinfo or dt.UTC)
             expires_us = round(time_.timestamp() * 1e6)
+        _iso(expires_us)
     except (ValueError, OverflowError) as error:
-        msg = f"{text!r} is neither a time in ISO 8601 nor a span such as 90d"
+        msg = f"{text!r} is neither a time in ISO 8601, up to 9999, nor a span such as 90d"
         raise typer.BadParameter(msg, param_hint="--expires") from error
     if expires_us <= now_us:
         msg = f"{text!r} is over already"

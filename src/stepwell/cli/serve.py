@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 
@@ -87,6 +88,9 @@ def serve(  # noqa: PLR0913 - one parameter an option
         settings.limits()
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=_LIMIT_HINT) from error
+    if not math.isfinite(clock_skew):
+        msg = f"{clock_skew} is not a number of seconds"
+        raise typer.BadParameter(msg, param_hint="--clock-skew")
     if (tls_cert is None) != (tls_key is None):
         msg = "--tls-cert and --tls-key go together"
         raise typer.BadParameter(msg, param_hint="--tls-cert")

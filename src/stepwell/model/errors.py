@@ -22,6 +22,7 @@ StepwellError
 │   └── AccessDeniedError            the key's role does not cover the operation
 ├── UnknownKeyError              no access key of that id
 ├── UnsafeError                  a server that everyone could use
+├── CertificateError             the TLS certificate or its key cannot be used
 ├── KeyEncryptionError           the key-encryption key is missing, unsafe or not the right one
 ├── QueryError                   one query of many cannot be answered as asked
 │   └── UnknownComponentError    no such trial component
@@ -134,6 +135,10 @@ class UnknownKeyError(StepwellError):
 
 class UnsafeError(StepwellError):
     """The server was told to listen where others could use it without a key."""
+
+
+class CertificateError(StepwellError):
+    """The TLS certificate or its key cannot be used."""
 
 
 class KeyEncryptionError(StepwellError):

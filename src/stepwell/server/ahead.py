@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -13,13 +13,17 @@ _PAUSE = object()
 
 
 async def ahead(
-    executor: Executor, pieces: Iterable[_Piece], pieces_ahead: int
+    executor: Executor,
+    pieces: Iterable[_Piece],
+    pieces_ahead: int,
+    is_wanted: Callable[[], bool],
 ) -> AsyncGenerator[_Piece, None]:
     """Iterate on a thread, at most so many pieces ahead of the consumer.
 
     A thread that is so far ahead is given back and taken again later: consumers that are slow, or
     stop, hold none. An error of the iterator is raised where its piece would have come. Close the
-    generator (use `contextlib.aclosing`) to stop early.
+    generator (use `contextlib.aclosing`) to stop early. `is_wanted` is asked on the thread
+    before each piece; once it says no, this was the end.
     """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[object] = asyncio.Queue()
@@ -28,7 +32,7 @@ async def ahead(
 
     def work(count: int) -> None:
         for _ in range(count):
-            piece = _END if is_over else _advance(iterator)
+            piece = _END if is_over or not is_wanted() else _advance(iterator)
             loop.call_soon_threadsafe(queue.put_nowait, piece)
             if piece is _END or isinstance(piece, Exception):
                 return

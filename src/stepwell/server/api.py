@@ -36,10 +36,9 @@ from stepwell.server.asgi import (
     Scope,
     Send,
     error_answer,
-    send_part,
 )
 from stepwell.server.auth import allow
-from stepwell.server.pushing import Push, push_of
+from stepwell.server.peer import Peer, peer_of
 from stepwell.server.telemetry import Telemetry
 from stepwell.store.protocol import ColumnName, Series, SeriesKey
 
@@ -152,10 +151,11 @@ class _FrameResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. A client that does not read is let go."""
         del receive
-        with self._reads, contextlib.suppress(ClientGoneError):
-            await self._send(send, push_of(scope))
+        peer = peer_of(scope)
+        with self._reads.admit(peer), contextlib.suppress(ClientGoneError):
+            await self._send(send, peer)
 
-    async def _send(self, send: Send, push: Push | None) -> None:
+    async def _send(self, send: Send, peer: Peer) -> None:
         await send(
             {
                 "type": "http.response.start",
@@ -163,15 +163,16 @@ class _FrameResponse(Response):
                 "headers": self.raw_headers,
             }
         )
-        await send_part(send, self._head, more=True)
+        await peer.send(send, self._head, more=True)
         pieces = _pieces(self._series)
-        if push is not None:
-            await push.send(self._executor, pieces)
+        if peer.can_push:
+            await peer.push(self._executor, pieces)
         else:
-            async with contextlib.aclosing(ahead(self._executor, pieces, _PIECES_AHEAD)) as decoded:
+            made = ahead(self._executor, pieces, _PIECES_AHEAD, peer.is_there)
+            async with contextlib.aclosing(made) as decoded:
                 async for piece in decoded:
-                    await send_part(send, piece, more=True)
-        await send_part(send, b"", more=False)
+                    await peer.send(send, piece, more=True)
+        await peer.send(send, b"", more=False)
 
 
 def _pieces(series: Series) -> Iterator[memoryview]:

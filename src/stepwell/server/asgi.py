@@ -28,12 +28,9 @@ Reply = Callable[[int, list[Header], bytes], None]
 
 JSON: Header = (b"content-type", b"application/json")
 
-#: A client that does not read for this long is let go.
-SEND_TIMEOUT_S = 60
-
 
 class ClientGoneError(Exception):
-    """The client closed its connection before its request was whole."""
+    """The client closed its connection, or we did because it does not read."""
 
 
 class RequestIds:
@@ -112,26 +109,6 @@ def check_size(size: int, limits: Limits) -> None:
         raise PayloadTooLargeError(msg)
 
 
-class Reads:
-    """Bounds the answers of points at one time: each holds memory until it is sent."""
-
-    def __init__(self, limits: Limits) -> None:
-        """Count none yet."""
-        self._max = limits.reads_at_once
-        self._count = 0
-
-    def __enter__(self) -> None:
-        """Count one more. Raises ThrottledError: there are too many."""
-        if self._count >= self._max:
-            msg = "Rate exceeded: too many answers are being sent. Try again."
-            raise ThrottledError(msg)
-        self._count += 1
-
-    def __exit__(self, *_: object) -> None:
-        """Count one less."""
-        self._count -= 1
-
-
 async def send_answer(
     send: Send, status: int, headers: list[Header], body: bytes | memoryview
 ) -> None:
@@ -139,16 +116,6 @@ async def send_answer(
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def send_part(send: Send, body: bytes | memoryview, *, more: bool) -> None:
-    """Send a part of a long answer; a client that does not read is let go.
-
-    Raises:
-        TimeoutError: it did not read.
-    """
-    async with asyncio.timeout(SEND_TIMEOUT_S):
-        await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
 class ErrorAnswer(NamedTuple):

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from stepwell.server.asgi import Header, Reply, Scope
-from stepwell.server.pushing import offer_push
+from stepwell.server.peer import introduce, unread_s
 
 #: SDKs keep connections for later; closing them early costs them a retry.
 KEEP_ALIVE_S = 75
@@ -28,6 +28,8 @@ KEEP_ALIVE_S = 75
 _HEAD_BYTES_MAX = 256 * 1024
 #: Bytes of an answer that wait for a client to read before no more are made.
 _WRITE_BYTES_AHEAD = 1024 * 1024
+#: While the server stops: seconds between two looks at a client. Who has not moved is let go.
+_STOP_LOOK_S = 1.0
 
 
 class Application(Protocol):
@@ -43,7 +45,7 @@ class Application(Protocol):
 class Connection(HttpToolsProtocol):
     """One client's connection."""
 
-    _head_bytes = 0
+    _head_bytes = _received_bytes = 0
     #: A request that was not handed to anyone yet, because its body may come within this very read.
     _held: RequestResponseCycle | None = None
     _is_reading = _has_ended = False
@@ -57,6 +59,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take in data; when that leaves a head unfinished, wait for the rest of it."""
         self._is_reading, self._has_ended = True, False
+        self._received_bytes += len(data)
         super().data_received(data)
         self._is_reading = False
         if self._held is not None:
@@ -95,7 +98,7 @@ class Connection(HttpToolsProtocol):
             self._start_task(cycle, app)
 
     def _start_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        offer_push(cycle)
+        introduce(cycle)
         super()._start_asgi_task(cycle, app)
 
     def _reply(
@@ -116,6 +119,35 @@ class Connection(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+    def shutdown(self) -> None:
+        """Close once the request is answered, or when its client does not send or read any more."""
+        super().shutdown()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self.loop.call_later(_STOP_LOOK_S, self._let_go_if_stuck, self._progress())
+
+    def _progress(self) -> tuple[int, int]:
+        return self._received_bytes, self.transport.get_write_buffer_size()
+
+    def _let_go_if_stuck(self, before: tuple[int, int]) -> None:
+        """Let the client go if nothing has moved since the last look, unless it waits for us."""
+        if self not in self.connections:
+            return
+        cycle = self.cycle
+        is_our_turn = (
+            cycle is not None
+            and not (cycle.more_body or cycle.response_complete)
+            and unread_s(cycle) < _STOP_LOOK_S
+        )
+        if is_our_turn or self._progress() != before:
+            self._look_again()
+            return
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.abort()
 
     def _wait_for_head(self) -> None:
         if self.timeout_keep_alive_task is None and not self.transport.is_closing():

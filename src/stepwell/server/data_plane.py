@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -31,27 +31,31 @@ from stepwell.server.asgi import (
     Bodies,
     ClientGoneError,
     Header,
-    Reads,
     Receive,
     Scope,
     Send,
     error_answer,
     send_answer,
-    send_part,
 )
 from stepwell.server.auth import allow
 from stepwell.server.edge import Edge
+from stepwell.server.peer import Peer, peer_of
 from stepwell.server.puts import Puts
+from stepwell.server.reads import Reads
 from stepwell.store.protocol import Series, SeriesKey, Store
 from stepwell.wire.get_metrics import decode_get, encode_result
 
 logger = logging.getLogger(__name__)
 
-#: Queries read from the store at once; it holds their encoded points meanwhile.
-_QUERIES_AT_ONCE = 5
+#: Queries read from the store at once, and the points that they may have together, going by those
+#: before them: their encoded points are held until they are answered and sent.
+_QUERIES_AT_ONCE = 10
+_POINTS_AT_ONCE = 200_000
 #: Pieces of an answer, and how many of them are made before the first one is sent.
 _PIECE_BYTES = 1024 * 1024
-_PIECES_AHEAD = 4
+_PIECES_AHEAD = 2
+#: Seconds for which a thread works without being asked whether anyone still waits.
+_SILENCE_S = 0.05
 _RESULTS_HEAD = b'{"MetricQueryResults":['
 _RESULTS_TAIL = b"]}"
 
@@ -75,7 +79,7 @@ class DataPlane:
         self._telemetry = edge.telemetry
         self._loop = asyncio.get_running_loop()
         self._request_ids = edge.request_ids
-        self.reads = Reads(edge.limits)
+        self.reads = Reads(edge.limits.reads_at_once)
         self._bodies = Bodies(edge.limits)
 
     @staticmethod
@@ -93,9 +97,6 @@ class DataPlane:
             await operation(scope, receive, send, request_id)
         except ClientGoneError:
             return
-        except TimeoutError:
-            logger.warning("a client does not read its answer: %s", scope.get("client"))
-            raise
         except StepwellError as error:
             await self._refuse(send, error, request_id)
         except Exception as error:
@@ -125,27 +126,41 @@ class DataPlane:
         identity = self._authenticator.identify(scope, body)
         allow(identity, "BatchGetMetrics")
         queries = decode_get(body, self._limits, account=identity.account)
-        headers = [(b"x-amzn-requestid", request_id), JSON]
         results = encoded_results(self._store, queries, self._limits)
-        held = b""
-        is_streaming = False
-        made = ahead(self._executor, results, _PIECES_AHEAD)
-        with self.reads:
+        peer = peer_of(scope)
+        with self.reads.admit(peer):
+            made = ahead(self._executor, results, _PIECES_AHEAD, peer.is_there)
             async with contextlib.aclosing(made) as pieces:
-                async for piece in pieces:
-                    # The first piece waits for the second: a short answer gets its Content-Length.
-                    if held and not is_streaming:
-                        start = {"type": "http.response.start", "status": 200, "headers": headers}
-                        await send(start)
-                        is_streaming = True
-                    if held:
-                        await send_part(send, held, more=True)
-                    held = piece
-            if is_streaming:
-                await send_part(send, held, more=False)
-            else:
-                await send_answer(send, 200, headers, held)
+                await _send_pieces(pieces, peer, send, [(b"x-amzn-requestid", request_id), JSON])
         self._telemetry.got(len(queries), time.perf_counter() - started)
+
+
+async def _send_pieces(
+    pieces: AsyncIterator[bytes], peer: Peer, send: Send, headers: list[Header]
+) -> None:
+    """Send an answer whose pieces are still being made.
+
+    Raises:
+        ClientGoneError: the client is not there any more: the rest need not be made.
+    """
+    held = b""
+    is_streaming = False
+    async for piece in pieces:
+        peer.check()
+        if not piece:
+            continue
+        # The first piece waits for the second: a short answer gets its Content-Length.
+        if held and not is_streaming:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            is_streaming = True
+        if held:
+            await peer.send(send, held, more=True)
+        held = piece
+    peer.check()
+    if is_streaming:
+        await peer.send(send, held, more=False)
+    else:
+        await send_answer(send, 200, headers, held)
 
 
 def encoded_results(
@@ -153,23 +168,29 @@ def encoded_results(
 ) -> Iterator[bytes]:
     """Answer queries as JSON, in pieces of about `_PIECE_BYTES`. Runs on a thread.
 
+    Where a piece takes long, an empty one comes now and then, so that one can stop asking.
+
     Raises:
         StoreUnavailableError: nothing can be read.
     """
-    waiting = [_RESULTS_HEAD]
+    waiting, separator = [_RESULTS_HEAD], b""
     waiting_bytes = 0
-    for first in range(0, len(queries), _QUERIES_AT_ONCE):
-        some = queries[first : first + _QUERIES_AT_ONCE]
-        for index, result in enumerate(answer_queries(store, some, limits), first):
-            if index:
-                waiting.append(b",")
-            waiting.append(encode_result(result))
-            # It may be a view of many more points, which would be kept while we wait to be sent.
-            del result
-            waiting_bytes += len(waiting[-1])
-            if waiting_bytes >= _PIECE_BYTES:
-                yield b"".join(waiting)
-                waiting, waiting_bytes = [], 0
+    given_at = time.monotonic()
+    # While we wait to be sent, nothing holds on to a result, which may be a view of many more
+    # points (so `enumerate` would), nor to its bytes.
+    for result in answer_queries(store, queries, limits):
+        waiting += (separator, encode_result(result))
+        del result
+        separator = b","
+        waiting_bytes += len(waiting[-1])
+        if waiting_bytes >= _PIECE_BYTES:
+            pieces, waiting, waiting_bytes = [b"".join(waiting)], [], 0
+            yield pieces.pop()
+        elif time.monotonic() - given_at > _SILENCE_S:
+            yield b""
+        else:
+            continue
+        given_at = time.monotonic()
     waiting.append(_RESULTS_TAIL)
     yield b"".join(waiting)
 
@@ -186,18 +207,28 @@ def answer_queries(
         queries,
         lambda query: None if isinstance(query, QueryError) else range_to_read(query),
     )
+    count = 1
     for within, some in by_range:
         group = list(some)
-        asked = [query for query in group if isinstance(query, MetricQuery)]
-        keys = [SeriesKey(query.component, query.metric) for query in asked]
-        # Taken out one by one: a client that does not read keeps us holding what is left.
-        found = deque(store.read(keys, within) if keys else ())
-        for query in group:
-            yield (
-                _failed(query)
-                if isinstance(query, QueryError)
-                else _answer_one(query, found.popleft(), limits)
-            )
+        while group:
+            part, group = group[:count], group[count:]
+            asked = [query for query in part if isinstance(query, MetricQuery)]
+            keys = [SeriesKey(query.component, query.metric) for query in asked]
+            # Taken out one by one: a client that does not read keeps us holding what is left.
+            found = deque(store.read(keys, within) if keys else ())
+            count = _count_to_read(found)
+            for query in part:
+                yield (
+                    _failed(query)
+                    if isinstance(query, QueryError)
+                    else _answer_one(query, found.popleft(), limits)
+                )
+
+
+def _count_to_read(found: Iterable[Series | StepwellError]) -> int:
+    """Say how many queries to read next, if their series are as long as these."""
+    longest = max((each.count for each in found if not isinstance(each, StepwellError)), default=0)
+    return min(max(_POINTS_AT_ONCE // max(longest, 1), 1), _QUERIES_AT_ONCE)
 
 
 def _answer_one(query: MetricQuery, series: Series | StepwellError, limits: Limits) -> MetricResult:

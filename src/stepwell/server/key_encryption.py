@@ -7,7 +7,6 @@ It is in STEPWELL_KEY_ENCRYPTION_KEY (32 bytes in base64), or in a file of mode 
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import stat
 from pathlib import Path
@@ -86,12 +85,18 @@ def _make(path: Path) -> None:
         pass
     finally:
         unfinished.unlink()
+    # Without it a crash could leave keys that nothing can decrypt.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _cipher(text: str, where: str) -> AESGCM:
     try:
         key = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
         msg = f"{where}: the key-encryption key must be {_KEY_BYTES} bytes in base64"

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from stepwell.model.errors import FolderInUseError, StoreUnavailableError
+from stepwell.model.errors import CertificateError, FolderInUseError, StoreUnavailableError
 from stepwell.server.access import decided
 from stepwell.server.compaction import CompactionProcess
 from stepwell.server.connections import uvicorn_options
@@ -45,6 +46,7 @@ def run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
         FormatError: the data folder is not ours, or of a newer version.
         FolderInUseError: another server has the folder.
         UnsafeError: others could use it without a key.
+        CertificateError: the TLS certificate or its key cannot be used.
         KeyEncryptionError: the access keys' secrets cannot be read.
         StoreUnavailableError: the folder cannot be written, or the address cannot be taken.
     """
@@ -58,6 +60,7 @@ def run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
             raise FolderInUseError(msg)
         _wait_for_orphans(folder)
         settings = decided(settings)
+        _check_certificate(settings)
         with contextlib.closing(_listen(settings.host, settings.port)) as listener:
             scheme = "http" if settings.tls_cert is None else "https"
             announce(settings, _address(settings.host, listener.getsockname()[1], scheme))
@@ -74,7 +77,7 @@ def _run_here(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(Application(settings), **_options(settings))
     server = uvicorn.Server(config)
     # uvicorn raises the signal again when it is done; ending quietly is our way.
-    with contextlib.suppress(KeyboardInterrupt), _quiet_end():
+    with contextlib.suppress(KeyboardInterrupt), _quiet_end(), _stopping_on_hangup(server):
         server.run(sockets=[listener])
     if not server.started:
         msg = "the server could not start; the reason stands above"
@@ -99,6 +102,27 @@ def _options(settings: Settings) -> dict[str, Any]:
     if settings.tls_cert is not None:
         options |= {"ssl_certfile": settings.tls_cert, "ssl_keyfile": settings.tls_key}
     return options
+
+
+def _check_certificate(settings: Settings) -> None:
+    """Load the certificate and its key once, so that what is wrong is said in one line.
+
+    Raises:
+        CertificateError: they cannot be used.
+    """
+    if settings.tls_cert is None:
+        return
+    try:
+        # Nobody may be there to be asked for a password.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            settings.tls_cert, settings.tls_key, password=lambda: b""
+        )
+    except (OSError, ValueError) as error:
+        msg = (
+            f"the certificate {settings.tls_cert} with the key {settings.tls_key} cannot be used:"
+            f" {error}; both must be PEM, belong together, and have no password"
+        )
+        raise CertificateError(msg) from error
 
 
 class _Workers(Multiprocess):
@@ -141,6 +165,18 @@ def _wait_for_orphans(folder: Folder) -> None:
                     msg = f"data folder {folder.path}: a worker of an earlier server is using it"
                     raise FolderInUseError(msg)
                 time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _stopping_on_hangup(server: uvicorn.Server) -> Iterator[None]:
+    """Let a terminal that is closed stop the server as SIGTERM does, unless it runs under nohup."""
+    previous = signal.getsignal(signal.SIGHUP)
+    if previous is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _, frame: server.handle_exit(signal.SIGTERM, frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, previous)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ import functools
 import hashlib
 import hmac
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
@@ -26,8 +27,7 @@ UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _TERMINATOR = "aws4_request"
 _PRESIGNED_S_MAX = 604_800
-_HEX = frozenset("0123456789abcdef")
-_SHA256_CHARS = 64
+_DIGEST = re.compile("[0-9a-f]{64}")
 _SHOWN_CHARS_MAX = 200
 #: As long as the label of a host, which a region is a part of.
 _REGION_CHARS_MAX = 63
@@ -36,13 +36,23 @@ _CACHED_CHARS_MAX = 1024
 
 
 class Request(NamedTuple):
-    """What of an HTTP request is signed: `path` and `query` raw, header names in lower case."""
+    """What of an HTTP request is signed.
+
+    Attributes:
+        method: as it stands in the request line.
+        path: raw, one character a byte.
+        query: raw as well.
+        headers: see `headers_of`.
+        body: all of it.
+        received: the headers as they came, names in lower case.
+    """
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     body: bytes
+    received: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Claim(NamedTuple):
@@ -77,14 +87,20 @@ class Signature(NamedTuple):
     has_token: bool
 
 
-def headers_of(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Give headers by name, each value as it is signed: white space folded, equal names joined."""
+def headers_of(headers: Sequence[tuple[bytes, bytes]], white: str | None = None) -> dict[str, str]:
+    """Give headers by name, each value as it is signed: white space folded, equal names joined.
+
+    Args:
+        headers: as they came, names in lower case.
+        white: the white space to fold besides tabs; None: all that Unicode has, as in botocore.
+    """
     found: dict[str, str] = {}
     for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip(white)
         # Nearly always there is nothing to fold.
         if "  " in value or "\t" in value or not value.isascii():
-            value = " ".join(value.split())
+            words = value.replace("\t", " ").split(white)
+            value = " ".join([word for word in words if word])
         found[name] = f"{found[name]},{value}" if name in found else value
     return found
 
@@ -115,9 +131,9 @@ def canonical_request(request: Request, signature: Signature, payload: str) -> s
     )
 
 
-def string_to_sign(signature: Signature, canonical: str) -> str:
+def string_to_sign(signature: Signature, canonical: str, encoding: str = "utf-8") -> str:
     """Give the second stage."""
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = hashlib.sha256(canonical.encode(encoding)).hexdigest()
     return f"{ALGORITHM}\n{signature.time}\n{signature.claim.scope}\n{digest}"
 
 
@@ -130,49 +146,59 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     return key
 
 
-def digest_of(request: Request, signature: Signature, payload: str, secret: str) -> str:
+def digest_of(
+    request: Request, signature: Signature, payload: str, secret: str, encoding: str = "utf-8"
+) -> str:
     """Give the last stage: the signature that a request in canonical form should have."""
     claim = signature.claim
     key = signing_key(secret, claim.date, claim.region, claim.service)
-    to_sign = string_to_sign(signature, canonical_request(request, signature, payload))
+    canonical = canonical_request(request, signature, payload)
+    to_sign = string_to_sign(signature, canonical, encoding)
     return hmac.digest(key, to_sign.encode(), "sha256").hex()
 
 
 def is_genuine(request: Request, signature: Signature, secret: str) -> bool:
     """Say whether a request was signed with a secret, in any of its readings."""
     payload = payload_of(request, signature)
-    given = signature.digest.encode()
+    for each in readings(request):
+        if hmac.compare_digest(digest_of(each, signature, payload, secret), signature.digest):
+            return True
+    if all(value.isascii() for _, value in request.received):
+        return False
+    # botocore signs header values as text, in UTF-8. Others sign the bytes that they send.
+    as_received = request._replace(headers=headers_of(request.received, " "))
     return any(
-        hmac.compare_digest(digest_of(each, signature, payload, secret).encode(), given)
-        for each in readings(request)
+        hmac.compare_digest(digest_of(each, signature, payload, secret, code), signature.digest)
+        for each in readings(as_received)
+        for code in ("latin-1", "utf-8")
     )
 
 
-def readings(request: Request) -> Iterator[Request]:
+def readings(request: Request) -> Sequence[Request]:
     """Give the ways to read a request that signers and proxies may have meant, the likeliest first.
 
     The query: encoded canonically, or (so botocore) as it was received. The path and the host: as
     received, or as the client sent them to a proxy, which tells them in X-Forwarded-Prefix and
     X-Forwarded-Host. No reading changes which operation is asked for, nor with which parameters.
     """
-    is_plain = not request.query and "x-forwarded-host" not in request.headers
-    if is_plain and "x-forwarded-prefix" not in request.headers:
+    headers = request.headers
+    if (
+        not request.query
+        and "x-forwarded-host" not in headers
+        and "x-forwarded-prefix" not in headers
+    ):
         # So are all that SDKs send straight to us.
-        yield request
-        return
-    queries = dict.fromkeys((canonical_query(request.query), _query_as_received(request.query)))
-    host = request.headers.get("x-forwarded-host", "").partition(",")[0].strip()
-    prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
-    for query in queries:
+        return (request,)
+    host = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+    prefix = headers.get("x-forwarded-prefix", "").rstrip("/")
+    found = []
+    for query in dict.fromkeys((canonical_query(request.query), _query_as_received(request.query))):
         read = request._replace(query=query)
-        yield read
-        elsewhere = read._replace(headers={**request.headers, "host": host}) if host else None
-        if elsewhere is not None:
-            yield elsewhere
+        hosts = [read, read._replace(headers={**headers, "host": host})] if host else [read]
+        found += hosts
         if prefix:
-            yield read._replace(path=prefix + request.path)
-        if prefix and elsewhere is not None:
-            yield elsewhere._replace(path=prefix + request.path)
+            found += [each._replace(path=prefix + request.path) for each in hosts]
+    return found
 
 
 def canonical_path(path: str) -> str:
@@ -183,7 +209,7 @@ def canonical_path(path: str) -> str:
     normal = "/" + posixpath.normpath(path or "/").lstrip("/")
     if path.endswith("/") and normal != "/":
         normal += "/"
-    return quote(normal, safe="/~")
+    return quote(normal.encode("latin-1"), safe="/~")
 
 
 def canonical_query(query: str) -> str:
@@ -214,7 +240,7 @@ def _parse_header(header: str, headers: Mapping[str, str]) -> Signature:
     digest, _, more = rest.partition(",")
     constant += more
     is_short = len(constant) <= _CACHED_CHARS_MAX
-    claim = _claim_of_header(constant) if is_short else _claim_of_header.__wrapped__(constant)
+    claim = claim_of_header(constant) if is_short else claim_of_header.__wrapped__(constant)
     time = headers.get("x-amz-date")
     if time is None:
         time = _time_of_date(headers.get("date"), claim)
@@ -227,8 +253,12 @@ def _parse_header(header: str, headers: Mapping[str, str]) -> Signature:
 
 
 @functools.lru_cache(maxsize=1024)
-def _claim_of_header(constant: str) -> Claim:
-    """Parse an Authorization header without its signature: the same for all requests of a day."""
+def claim_of_header(constant: str) -> Claim:
+    """Parse an Authorization header without its signature: the same for all requests of a day.
+
+    Raises:
+        IncompleteSignatureError: it is malformed.
+    """
     algorithm, _, rest = constant.partition(" ")
     if algorithm != ALGORITHM:
         msg = f"Unsupported authorization type: {algorithm[:40]!r} is not {ALGORITHM}."
@@ -236,6 +266,9 @@ def _claim_of_header(constant: str) -> Claim:
     parts = {}
     for each in rest.split(","):
         name, _, value = each.strip().partition("=")
+        if name in parts:
+            msg = f"Authorization header has {name[:40]!r} twice."
+            raise IncompleteSignatureError(msg)
         parts[name] = value
     missing = [name for name in ("Credential", "SignedHeaders") if not parts.get(name)]
     if missing:
@@ -256,11 +289,11 @@ def _time_of_date(date: str | None, claim: Claim) -> str:
         return date
     try:
         time = parsedate_to_datetime(date)
-    except ValueError as error:
+        # RFC 5322's -0000 is UTC as well.
+        return (time if time.tzinfo is None else time.astimezone(dt.UTC)).strftime(TIME_FORMAT)
+    except (ValueError, OverflowError) as error:
         msg = f"Date must be a time of RFC 7231 or of ISO 8601, not {date[:_SHOWN_CHARS_MAX]!r}."
         raise IncompleteSignatureError(msg) from error
-    # RFC 5322's -0000 is UTC as well.
-    return (time if time.tzinfo is None else time.astimezone(dt.UTC)).strftime(TIME_FORMAT)
 
 
 def _parse_query(request: Request) -> Signature:
@@ -316,7 +349,7 @@ def _checked(signature: Signature, headers: Mapping[str, str]) -> Signature:
     if not digest:
         msg = "Authorization header requires Signature."
         raise IncompleteSignatureError(msg)
-    if len(digest) != _SHA256_CHARS or not _HEX.issuperset(digest):
+    if _DIGEST.fullmatch(digest) is None:
         msg = "Signature must be 64 hexadecimal digits in lower case."
         raise IncompleteSignatureError(msg)
     if not signature.time.startswith(f"{claim.date}T"):

@@ -87,7 +87,7 @@ class ControlPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request that `handles` has taken."""
         request_id = self._request_ids.next()
-        if header(scope, _TARGET) is None:
+        if scope["method"] == "GET" or header(scope, _TARGET) is None:
             await self._answer_sts(scope, receive, send, request_id)
             return
         try:
@@ -118,7 +118,7 @@ class ControlPlane:
     ) -> None:
         try:
             body = await self._bodies.read(scope, receive)
-            sts.check_operation(body)
+            sts.check_operation(scope, body)
             identity = self._authenticator.identify(scope, body, STS)
         except ClientGoneError:
             return
@@ -130,7 +130,8 @@ class ControlPlane:
             code = _STS_CODES.get(refusal.code, refusal.code)
             message = str(error) if isinstance(error, StepwellError) else "Internal failure."
             document = sts.error_document(code, message, request_id)
-            await send_answer(send, refusal.status, [sts.XML], document)
+            headers = [(b"x-amzn-requestid", request_id), sts.XML]
+            await send_answer(send, refusal.status, headers, document)
         else:
             headers = [(b"x-amzn-requestid", request_id), sts.XML]
             await send_answer(send, 200, headers, sts.caller_identity(identity, request_id))

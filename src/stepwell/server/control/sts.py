@@ -1,4 +1,4 @@
-"""STS GetCallerIdentity, which the SageMaker SDK v3 asks: a form in, XML out."""
+"""STS GetCallerIdentity, which the SageMaker SDK v3 asks: a form or a query in, XML out."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from stepwell.model.errors import UnknownOperationError
 from stepwell.server.asgi import Header, Scope, header
 
 XML: Header = (b"content-type", b"text/xml")
+_ACTION = b"Action="
 _FORM = "application/x-www-form-urlencoded"
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
 def handles(scope: Scope) -> bool:
-    """Say whether a request is a form, as the query protocol sends it."""
-    return scope["method"] == "POST" and (header(scope, b"content-type") or "").startswith(_FORM)
+    """Say whether a request is a form, as the query protocol sends it, or a presigned query."""
+    if scope["method"] not in {"GET", "POST"}:
+        return False
+    is_form = (header(scope, b"content-type") or "").startswith(_FORM)
+    return (is_form and scope["method"] == "POST") or _ACTION in scope["query_string"]
 
 
-def check_operation(body: bytes) -> None:
+def check_operation(scope: Scope, body: bytes) -> None:
     """Let GetCallerIdentity pass.
 
     Raises:
         UnknownOperationError: another action.
     """
-    actions = parse_qs(body.decode("latin-1")).get("Action", [])
+    query: bytes = scope["query_string"]
+    form = query if _ACTION in query else body
+    actions = parse_qs(form.decode("latin-1")).get("Action", [])
     if actions != ["GetCallerIdentity"]:
         msg = f"Unknown operation: {', '.join(actions)[:200]!r}. Of STS there is GetCallerIdentity."
         raise UnknownOperationError(msg)

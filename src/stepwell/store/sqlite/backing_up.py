@@ -1,8 +1,9 @@
 """A folder into one tar archive and back.
 
 Compaction is held up while the files are copied, so that no point moves from one file to another
-in between; puts go on. The order of copying makes it whole: hot files first, then chunks, then
-names. Every put that was answered before the backup began is in it.
+in between; puts go on. The order of copying makes it whole: the catalog first, which follows what
+the store tells it and so catches up, then hot files, then chunks, then names. Every put and every
+change of the catalog that was answered before the backup began is in it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from stepwell.model.errors import FormatError, StoreUnavailableError
 from stepwell.store.sqlite.compaction import Compactor
 from stepwell.store.sqlite.folder import (
+    CATALOG_FILE,
     CHUNKS_FILE,
     FORMAT_FILE,
     REGISTRY_FILE,
@@ -55,7 +57,9 @@ def backup_folder(path: Path, file: Path) -> int:
         with contextlib.closing(Registry(folder)) as registry:
             slots = registry.slots()
         hot_files = [hot_file(slot) for slot in slots]
-        for name in (*hot_files, CHUNKS_FILE, REGISTRY_FILE):
+        # A folder that no server has had yet has no catalog.
+        catalog = [CATALOG_FILE] if (path / CATALOG_FILE).exists() else []
+        for name in (*catalog, *hot_files, CHUNKS_FILE, REGISTRY_FILE):
             _copy(folder, name, copies / name)
         compactor.pause()
         # A worker that has come meanwhile is in the names already.
@@ -64,7 +68,7 @@ def backup_folder(path: Path, file: Path) -> int:
         unfinished = copies / "archive"
         with unfinished.open("wb") as output:
             with tarfile.open(fileobj=output, mode="w") as archive:
-                for each in (FORMAT_FILE, *hot_files, CHUNKS_FILE, REGISTRY_FILE):
+                for each in (FORMAT_FILE, *catalog, *hot_files, CHUNKS_FILE, REGISTRY_FILE):
                     archive.add(copies / each, each)
             output.flush()
             os.fsync(output.fileno())
@@ -106,7 +110,7 @@ def _check_members(file: Path, names: list[str]) -> None:
     strange = [
         name
         for name in names
-        if name not in known
+        if name not in {*known, CATALOG_FILE}
         and not (name.startswith("hot-") and name.endswith(".db") and "/" not in name)
     ]
     if strange or not known <= set(names):
