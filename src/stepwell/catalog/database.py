@@ -14,6 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from stepwell.model.errors import FormatError, StoreUnavailableError
 
@@ -30,6 +33,26 @@ def sqlite_url(path: Path) -> str:
     return sa.URL.create("sqlite", database=str(path.absolute())).render_as_string(
         hide_password=False
     )
+
+
+class AsciiLower(FunctionElement[str]):
+    """A text with its ASCII letters in lower case, and all others as they are."""
+
+    name = "ascii_lower"
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(AsciiLower)
+def _lower(element: AsciiLower, compiler: SQLCompiler, **options: Any) -> str:
+    """SQLite's own function knows ASCII only."""
+    return f"lower({compiler.process(element.clauses, **options)})"
+
+
+@compiles(AsciiLower, "postgresql")
+def _lower_on_postgresql(element: AsciiLower, compiler: SQLCompiler, **options: Any) -> str:
+    """What a letter is, is the collation's business there."""
+    return f'lower(({compiler.process(element.clauses, **options)}) COLLATE "C")'
 
 
 class Database:

@@ -6,6 +6,7 @@ Source: CONTRACT part B rule 12, and the patterns of the service model 2022-09-3
 from __future__ import annotations
 
 import re
+import string
 from typing import NamedTuple
 
 DEFAULT_ACCOUNT = "000000000000"
@@ -23,6 +24,7 @@ METRIC_NAME = re.compile("[^\n\r\u0085\u2028\u2029]+")
 ARN = re.compile(r"arn:aws[a-z\-]*:sagemaker:([a-z0-9\-]*):([0-9]{12}):([a-z\-]+)/(.+)")
 
 TRAINING_JOB_SUFFIX = "-aws-training-job"
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Component(NamedTuple):
@@ -35,6 +37,11 @@ class Component(NamedTuple):
 def fold(name: str) -> str:
     """Fold a component's name. Only ASCII: the Kelvin sign is no k, though its lower case is."""
     return name.lower() if name.isascii() else name
+
+
+def fold_ascii(text: str) -> str:
+    """Fold the ASCII letters of any text; the others stay, as they do in SQLite."""
+    return text.translate(_LOWER)
 
 
 def is_component_name(name: str) -> bool:

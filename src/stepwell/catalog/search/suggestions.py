@@ -10,8 +10,10 @@ from stepwell.catalog.entities import Work
 from stepwell.catalog.paging import fetch_few
 from stepwell.catalog.search import properties
 from stepwell.catalog.search.properties import TABLES
+from stepwell.catalog.search.values import contains
 from stepwell.catalog.tables import metric_summary, parameter, tag
 from stepwell.model.experiments import Kind
+from stepwell.model.names import fold_ascii
 
 _SUGGESTIONS_MAX = 100
 
@@ -26,7 +28,8 @@ class _Source(NamedTuple):
 
 
 def suggest(work: Work, kind: Kind, hint: str) -> list[str]:
-    """List properties whose names contain a hint, without regard to case; the fixed ones first."""
+    """List properties whose names contain a hint, past the case of ASCII; the fixed ones first."""
+    hint = fold_ascii(hint)
     found = properties.fixed_names(kind)
     table = TABLES[kind]
     ours = sa.select(table.c.id).where(table.c.account == work.author.account)
@@ -41,12 +44,12 @@ def suggest(work: Work, kind: Kind, hint: str) -> list[str]:
     for source in sources:
         query = _of_many(source, table, work) if few is None else _of_few(source, few)
         name = query.selected_columns[0]
-        rest = hint.lower().removeprefix(source.prefix.lower())
-        if rest and not source.prefix.lower().startswith(hint.lower()):
-            query = query.where(name.icontains(rest, autoescape=True))
+        rest = hint.removeprefix(source.prefix.lower())
+        if rest and not source.prefix.lower().startswith(hint):
+            query = query.where(contains(name, rest))
         names = work.connection.scalars(query.order_by(name).limit(_SUGGESTIONS_MAX))
         found += [source.prefix + each for each in names]
-    return [name for name in found if hint.lower() in name.lower()][:_SUGGESTIONS_MAX]
+    return [name for name in found if hint in fold_ascii(name)][:_SUGGESTIONS_MAX]
 
 
 def _of_few(source: _Source, few: list[int]) -> sa.Select[str]:

@@ -9,17 +9,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stepwell.catalog.database import AsciiLower
 from stepwell.catalog.search.expressions import ORDERED, Filter, Operator
 from stepwell.catalog.tables import TEXT_KEY_CHARS
 from stepwell.model.errors import ConstraintError
-from stepwell.model.names import fold
+from stepwell.model.names import fold, fold_ascii
 
 #: Later than anything here can be, and what a column still holds.
 _SECONDS_MAX = 1e12
 
 
 def compare_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
-    """Compare a text. Contains looks past case, as all databases can; the others do not.
+    """Compare a text. Contains looks past the case of ASCII letters; the others do not.
 
     Raises:
         ConstraintError: the operator asks for an order, or for a NUL inside of a text.
@@ -35,10 +36,15 @@ def compare_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnEleme
                 # LIKE ends both texts there, and would find what is merely similar.
                 msg = f"The value of property {asked.name} has a NUL, which Contains cannot find"
                 raise ConstraintError(msg)
-            return column.icontains(value, autoescape=True)
+            return contains(column, value)
         case Operator.IN:
             return column.in_(split(value))
     raise _unsupported(asked)
+
+
+def contains(column: sa.ColumnElement[Any], part: str) -> sa.ColumnElement[bool]:
+    """Look for a part of a text, past the case of ASCII letters: SQLite knows no others'."""
+    return AsciiLower(column).contains(fold_ascii(part), autoescape=True)
 
 
 def compare_json_text(column: sa.ColumnElement[Any], asked: Filter) -> sa.ColumnElement[bool]:
