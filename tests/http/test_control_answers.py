@@ -104,3 +104,47 @@ def test_made_up_tokens_where_there_is_one_page(server: Server, name: str, token
     ):
         ask(server, operation, **members)
         assert "'nextToken'" in refused(server, operation, **members, NextToken=token)
+
+
+@pytest.mark.parametrize("prop", ["RunName", "SourceDetail.TrainingJob.TrainingJobName"])
+def test_properties_that_nothing_has(server: Server, name: str, prop: str) -> None:
+    """What AWS has and nothing here does can be asked for, and is never there."""
+    ask(server, "CreateTrialComponent", TrialComponentName=name)
+    for operator, is_found in (("NotExists", True), ("Exists", False), ("Equals", False)):
+        value = {"Value": "a"} if operator == "Equals" else {}
+        filters = [
+            {"Name": "TrialComponentName", "Value": name},
+            {"Name": prop, "Operator": operator, **value},
+        ]
+        members = {
+            "Resource": "ExperimentTrialComponent",
+            "SearchExpression": {"Filters": filters},
+            "SortBy": prop,
+        }
+        assert bool(ask(server, "Search", **members)["Results"]) is is_found
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "is_found"),
+    [
+        ("ADAM", "dam", True),
+        ("adam", "DAM", True),
+        ("\u00c9t\u00e9", "\u00c9T", True),
+        ("\u00c9t\u00e9", "\u00e9t", False),
+        ("\u0130stanbul", "istan", False),
+        ("stra\u00dfe", "STRASSE", False),
+        ("\N{KELVIN SIGN}", "k", False),
+    ],
+)
+def test_contains_looks_past_the_case_of_ascii(
+    server: Server, name: str, text: str, asked: str, *, is_found: bool
+) -> None:
+    """Contains takes an ASCII letter for its other case, and no other letter for anything else."""
+    parameters = {"p": {"StringValue": text}}
+    ask(server, "CreateTrialComponent", TrialComponentName=name, Parameters=parameters)
+    filters = [
+        {"Name": "TrialComponentName", "Value": name},
+        {"Name": "Parameters.p", "Operator": "Contains", "Value": asked},
+    ]
+    members = {"Resource": "ExperimentTrialComponent", "SearchExpression": {"Filters": filters}}
+    assert bool(ask(server, "Search", **members)["Results"]) is is_found

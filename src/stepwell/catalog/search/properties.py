@@ -80,6 +80,9 @@ def find(kind: Kind, name: str, author: Author) -> Property:
             return _metric(key)
         if prefix in {"InputArtifacts", "OutputArtifacts"}:
             return _artifact(key.removesuffix(".Value"), is_output=prefix == "OutputArtifacts")
+        if prefix == "SourceDetail":
+            # The job that a component is of, all of it: no jobs are kept here.
+            return Absent(component)
     msg = f"Unknown property name: {name}"
     raise ConstraintError(msg)
 
@@ -157,6 +160,7 @@ def _fixed(kind: Kind, author: Author) -> dict[str, Property]:
         "StartTime": _own(component.c.start_us, compare_time, author),
         "EndTime": _own(component.c.end_us, compare_time, author),
         "LineageGroupArn": Absent(component),
+        "RunName": Absent(component),
         **{f"Parents.{name}": parent(column, author) for name, column in PARENTS.items()},
         **_source(author),
         **_metadata(component),
