@@ -6,12 +6,8 @@ import os
 from collections.abc import Iterable, Mapping
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.panel import Panel
-from rich.syntax import Syntax
 
-from stepwell import __version__
+from stepwell.cli import banner
 from stepwell.cli.options import (
     AuthMode,
     ClockSkew,
@@ -30,26 +26,10 @@ from stepwell.cli.options import (
 )
 from stepwell.model.limits import Profile, parse_limit
 from stepwell.server import run
-from stepwell.server.access import is_loopback
-from stepwell.server.settings import Auth, Settings
+from stepwell.server.settings import Settings
 
 _LIMIT_PREFIX = "STEPWELL_LIMIT_"
 _LIMIT_HINT = f"--limit / {_LIMIT_PREFIX}*"
-
-SNIPPET = """\
-import boto3, time
-metrics = boto3.client("sagemaker-metrics", region_name="us-east-1",
-    endpoint_url="{address}",
-    aws_access_key_id="any", aws_secret_access_key="any")
-metrics.batch_put_metrics(TrialComponentName="my-run", MetricData=[
-    {{"MetricName": "loss", "Timestamp": time.time(), "Step": step,
-     "Value": 1 / (step + 1)}} for step in range(10)])
-arn = "arn:aws:sagemaker:us-east-1:000000000000:experiment-trial-component/"
-print(metrics.batch_get_metrics(MetricQueries=[{{
-    "ResourceArn": arn + "my-run", "MetricName": "loss", "MetricStat": "Last",
-    "Period": "IterationNumber", "XAxisType": "IterationNumber",
-}}])["MetricQueryResults"])
-"""
 
 
 def serve(  # noqa: PLR0913 - one parameter an option
@@ -90,15 +70,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     if (tls_cert is None) != (tls_key is None):
         msg = "--tls-cert and --tls-key go together"
         raise typer.BadParameter(msg, param_hint="--tls-cert")
-    run.run(settings, _announce)
-
-
-def _access(settings: Settings) -> str:
-    if settings.auth is Auth.KEYS:
-        return "requests must be signed by an access key (`stepwell keys create` makes one)"
-    if is_loopback(settings.host):
-        return "no keys: everyone on this machine may do everything"
-    return "[bold red]no keys: everyone who reaches it may do everything[/]"
+    run.run(settings, banner.announce)
 
 
 def _limit_changes(environ: Mapping[str, str], options: Iterable[str]) -> dict[str, int | None]:
@@ -125,25 +97,3 @@ def _level(text: str) -> str:
         msg = f"{text!r} is not one of {', '.join(levels)}"
         raise typer.BadParameter(msg, param_hint="--log-level")
     return text.lower()
-
-
-def _announce(settings: Settings, address: str) -> None:
-    console = Console()
-    console.print(
-        Panel.fit(
-            f"[bold]Stepwell {__version__}[/bold] listens on [bold cyan]{escape(address)}[/]\n"
-            f"data in [cyan]{escape(str(settings.data))}[/], limits: {settings.profile.value},"
-            f" workers: {settings.workers}\n"
-            f"{_access(settings)}\n"
-            "stop with Ctrl-C; /healthz, /readyz and /metrics tell how it is",
-            border_style="cyan",
-        )
-    )
-    console.print("Put and get from Python (pip install boto3):\n", style="dim")
-    snippet = SNIPPET.format(address=address)
-    if console.is_terminal:
-        # Neither cropped nor wrapped: it is there to be copied.
-        console.print(Syntax("", "python").highlight(snippet), soft_wrap=True)
-    else:
-        console.file.write(snippet)
-    console.file.flush()
