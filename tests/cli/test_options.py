@@ -121,7 +121,7 @@ def test_wrong_options(
         ("STEPWELL_LOG_LEVEL", "loud", ["log-level", "loud", "debug"]),
         ("STEPWELL_LIMIT_XYZ", "1", ["limit", "xyz", "points_per_put"]),
         ("STEPWELL_LIMIT_POINTS_PER_PUT", "many", ["limit points_per_put", "many", "number"]),
-        ("STEPWELL_LIMIT_POINTS_PER_PUT", "-1", ["limit points_per_put", "-1", "positive"]),
+        ("STEPWELL_LIMIT_POINTS_PER_PUT", "-1", ["limit points_per_put", "-1", "1 to"]),
     ],
 )
 def test_wrong_variables(
