@@ -15,6 +15,7 @@ from stepwell.cli.options import (
     Host,
     Insecure,
     KeyFile,
+    Level,
     LimitChanges,
     LimitProfile,
     LogLevel,
@@ -23,16 +24,17 @@ from stepwell.cli.options import (
     TlsKey,
     Workers,
     data_folder,
+    named_by,
 )
-from stepwell.model.limits import Profile, parse_limit
+from stepwell.model.limits import Limits, Profile, parse_limit
 from stepwell.server import run
 from stepwell.server.settings import Settings
 
 _LIMIT_PREFIX = "STEPWELL_LIMIT_"
-_LIMIT_HINT = f"--limit / {_LIMIT_PREFIX}*"
 
 
 def serve(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
     data: Data = None,
     host: Host = "127.0.0.1",
     port: Port = 7837,
@@ -45,7 +47,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     clock_skew: ClockSkew = 300.0,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
-    log_level: LogLevel = "info",
+    log_level: LogLevel = Level.INFO,
 ) -> None:
     """Run the service."""
     settings = Settings(
@@ -54,8 +56,8 @@ def serve(  # noqa: PLR0913 - one parameter an option
         port=port,
         workers=workers,
         profile=limits,
-        limit_changes=_limit_changes(os.environ, limit or ()),
-        log_level=_level(log_level),
+        limit_changes=_limit_changes(limits, os.environ, limit or ()),
+        log_level=log_level.value,
         auth=auth,
         is_insecure=insecure,
         key_file=key_file,
@@ -63,37 +65,39 @@ def serve(  # noqa: PLR0913 - one parameter an option
         tls_cert=tls_cert,
         tls_key=tls_key,
     )
-    try:
-        settings.limits()
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=_LIMIT_HINT) from error
     if (tls_cert is None) != (tls_key is None):
-        msg = "--tls-cert and --tls-key go together"
-        raise typer.BadParameter(msg, param_hint="--tls-cert")
+        given, missing = ("tls_cert", "--tls-key") if tls_key is None else ("tls_key", "--tls-cert")
+        msg = f"a certificate and its key go together: {missing} is missing"
+        raise typer.BadParameter(msg, param_hint=named_by(context, given))
     run.run(settings, banner.announce)
 
 
-def _limit_changes(environ: Mapping[str, str], options: Iterable[str]) -> dict[str, int | None]:
-    """Gather changed limits: variables first, then options, which win."""
-    pairs = [
-        (name.removeprefix(_LIMIT_PREFIX).lower(), text)
-        for name, text in environ.items()
-        if name.startswith(_LIMIT_PREFIX)
+def _limit_changes(
+    profile: Profile, environ: Mapping[str, str], options: Iterable[str]
+) -> dict[str, int | None]:
+    """Gather changed limits: variables first, then options, which win.
+
+    Raises:
+        typer.BadParameter: one makes no sense; it names what was written.
+    """
+    given = [
+        (variable, variable.removeprefix(_LIMIT_PREFIX).lower(), text)
+        for variable, text in environ.items()
+        if variable.startswith(_LIMIT_PREFIX)
     ]
-    pairs += [(name.strip(), text) for name, _, text in (each.partition("=") for each in options)]
+    given += [
+        ("--limit", name.strip(), text)
+        for name, _, text in (each.partition("=") for each in options)
+    ]
     changes = {}
-    for name, text in pairs:
+    for source, name, text in given:
         try:
             changes[name] = parse_limit(text)
         except ValueError as error:
             msg = f"limit {name}: {text!r} is not a number or 'none'"
-            raise typer.BadParameter(msg, param_hint=_LIMIT_HINT) from error
+            raise typer.BadParameter(msg, param_hint=f"'{source}'") from error
+        try:
+            Limits.of(profile, {name: changes[name]})
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint=f"'{source}'") from error
     return changes
-
-
-def _level(text: str) -> str:
-    levels = ("debug", "info", "warning", "error", "critical")
-    if text.lower() not in levels:
-        msg = f"{text!r} is not one of {', '.join(levels)}"
-        raise typer.BadParameter(msg, param_hint="--log-level")
-    return text.lower()
