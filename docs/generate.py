@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from stepwell.cli.main import app
+from stepwell.cli.commands import app
 from stepwell.model import names
 from stepwell.model.access import role_for
 from stepwell.model.limits import STEP_LAST, Limits, Profile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -189,3 +190,55 @@ def test_a_file_that_is_no_backup(stepwell: Command, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     assert done.error.startswith(f"stepwell: {file} is not a backup of Stepwell")
     assert len(done.error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("what", ["folder", "database"])
+@pytest.mark.parametrize("command", ["serve", "check", "info", "compact", "backup"])
+def test_a_folder_that_cannot_be_written(
+    stepwell: Command,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    what: str,
+) -> None:
+    """A folder, or a file in it, that is read-only for us is told in one line, by every command."""
+    assert server.stop() == 0
+    refused = server.data if what == "folder" else server.data / "registry.db"
+    may = os.access
+    # To root, which may run the tests, nothing is read-only.
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode: may(path, mode) and not (path == refused and mode & os.W_OK),
+    )
+    before = bytes_of(server.data)
+    arguments = [command, *([tmp_path / "file"] if command == "backup" else [])]
+    done = stepwell(*arguments, "--data", server.data)
+    assert (done.status, done.output) == (1, "")
+    start = f"stepwell: data folder {server.data}: {refused} cannot be written by this user, "
+    assert done.error.startswith(start)
+    assert done.error.count("\n") == 1
+    assert bytes_of(server.data) == before
+
+
+def test_a_lock_that_cannot_be_opened(stepwell: Command, server: Server) -> None:
+    """That a lock's file cannot be opened is one line as well."""
+    assert server.stop() == 0
+    lock = server.data / "server.lock"
+    lock.unlink()
+    lock.mkdir()
+    done = stepwell("serve", "--data", server.data)
+    assert (done.status, done.output) == (1, "")
+    assert done.error == f"stepwell: {lock}: Is a directory\n"
+
+
+def test_restoring_onto_a_file(stepwell: Command, server: Server, tmp_path: Path) -> None:
+    """A file is no folder to restore into, and stays as it is."""
+    file, other = tmp_path / "backup.tar", tmp_path / "thesis.tex"
+    other.write_text("precious")
+    assert stepwell("backup", file, "--data", server.data).status == 0
+    done = stepwell("restore", file, "--data", other)
+    assert (done.status, done.output) == (1, "")
+    assert done.error == f"stepwell: data folder {other} is a file; nothing was changed\n"
+    assert other.read_text() == "precious"

@@ -21,7 +21,12 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from stepwell import __version__
-from stepwell.model.errors import StepwellError, UnknownOperationError, ValidationError
+from stepwell.model.errors import (
+    DamagedSeriesError,
+    StepwellError,
+    UnknownOperationError,
+    ValidationError,
+)
 from stepwell.model.names import (
     Component,
     fold,
@@ -39,7 +44,7 @@ from stepwell.server.asgi import (
     send_part,
 )
 from stepwell.server.auth import allow
-from stepwell.server.pushing import Push, push_of
+from stepwell.server.pushing import Push, break_off, push_of
 from stepwell.server.telemetry import Telemetry
 from stepwell.store.protocol import ColumnName, Series, SeriesKey
 
@@ -90,6 +95,8 @@ def routes(parts: Parts) -> list[Route]:
         loop = asyncio.get_running_loop()
         (series,) = await loop.run_in_executor(parts.executor, parts.store.read, [key])
         if isinstance(series, StepwellError):
+            if isinstance(series, DamagedSeriesError):
+                _log_damage(series)
             raise series
         head = frame_head(series.count)
         size = len(head) + series.count * 8 * len(_COLUMNS)
@@ -150,10 +157,14 @@ class _FrameResponse(Response):
         self._reads = parts.data_plane.reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it. A client that does not read is let go."""
+        """Send it. A client that does not read is let go; damage breaks the answer off."""
         del receive
         with self._reads, contextlib.suppress(ClientGoneError):
-            await self._send(send, push_of(scope))
+            try:
+                await self._send(send, push_of(scope))
+            except DamagedSeriesError as error:
+                _log_damage(error)
+                break_off(scope)
 
     async def _send(self, send: Send, push: Push | None) -> None:
         await send(
@@ -172,6 +183,10 @@ class _FrameResponse(Response):
                 async for piece in decoded:
                     await send_part(send, piece, more=True)
         await send_part(send, b"", more=False)
+
+
+def _log_damage(error: DamagedSeriesError) -> None:
+    logger.error("a query cannot be answered: %s", error)
 
 
 def _pieces(series: Series) -> Iterator[memoryview]:

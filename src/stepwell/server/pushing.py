@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
 from collections.abc import Iterator
@@ -21,10 +22,12 @@ from stepwell.server.asgi import SEND_TIMEOUT_S, ClientGoneError, Scope
 logger = logging.getLogger(__name__)
 
 _IN_SCOPE = "stepwell.push"
+_BREAK_OFF = "stepwell.break_off"
 
 
 def offer_push(cycle: RequestResponseCycle) -> None:
     """Let whoever answers a request push to its connection (see `push_of`)."""
+    cycle.scope[_BREAK_OFF] = functools.partial(_break_off, cycle)  # type: ignore[literal-required]
     if cycle.scope["scheme"] == "http" and cycle.scope["method"] != "HEAD":
         cycle.scope[_IN_SCOPE] = Push(cycle)  # type: ignore[literal-required]
 
@@ -33,6 +36,21 @@ def push_of(scope: Scope) -> Push | None:
     """Give the way past the loop to a request's client; None where there is none (TLS, HEAD)."""
     push: Push | None = scope.get(_IN_SCOPE)
     return push
+
+
+def break_off(scope: Scope) -> None:
+    """Cut a request's connection: an answer that has begun and cannot be ended must not look whole.
+
+    Raises:
+        ClientGoneError: always; there is nobody left to answer.
+    """
+    scope[_BREAK_OFF]()
+    raise ClientGoneError
+
+
+def _break_off(cycle: RequestResponseCycle) -> None:
+    cycle.disconnected = True
+    cycle.transport.abort()
 
 
 class Push:
@@ -59,8 +77,7 @@ class Push:
         except (OSError, ClientGoneError) as error:
             if isinstance(error, TimeoutError):
                 logger.warning("a client does not read its answer: %s", self._cycle.scope["client"])
-            self._cycle.disconnected = True
-            self._cycle.transport.abort()
+            _break_off(self._cycle)
             raise ClientGoneError from error
 
     async def _send(self, executor: Executor, pieces: Iterator[memoryview]) -> None:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 import uvicorn
@@ -22,6 +23,7 @@ from stepwell.model.errors import FolderInUseError, StoreUnavailableError
 from stepwell.server.access import decided
 from stepwell.server.compaction import CompactionProcess
 from stepwell.server.connections import uvicorn_options
+from stepwell.server.interrupts import interrupts_held
 from stepwell.server.settings import Settings
 from stepwell.server.telemetry import configure_logging
 from stepwell.store.sqlite.folder import SERVER_LOCK, Folder, hot_lock
@@ -29,6 +31,8 @@ from stepwell.store.sqlite.folder import SERVER_LOCK, Folder, hot_lock
 _BACKLOG = 4096
 #: Workers whose parent was killed stop by themselves, and take no longer than this.
 _ORPHANS_S = 10
+#: The exit status of what Ctrl-C has ended before it had begun: 128 and the signal's number.
+_INTERRUPTED = 128 + signal.SIGINT
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -48,6 +52,16 @@ def run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
         KeyEncryptionError: the access keys' secrets cannot be read.
         StoreUnavailableError: the folder cannot be written, or the address cannot be taken.
     """
+    # Until uvicorn listens for signals, nothing is open that a process could not just drop. An
+    # exception would not do: raised in a destructor it is lost, and the server would go on.
+    previous = signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    try:
+        _run(settings, announce)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
     configure_logging(settings.log_level)
     _raise_file_limit()
     _keep_freed_memory()
@@ -73,8 +87,7 @@ def _run_here(settings: Settings, listener: socket.socket) -> None:
 
     config = uvicorn.Config(Application(settings), **_options(settings))
     server = uvicorn.Server(config)
-    # uvicorn raises the signal again when it is done; ending quietly is our way.
-    with contextlib.suppress(KeyboardInterrupt), _quiet_end():
+    with _quiet_end(server):
         server.run(sockets=[listener])
     if not server.started:
         msg = "the server could not start; the reason stands above"
@@ -102,7 +115,22 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 class _Workers(Multiprocess):
-    """uvicorn's supervisor, but a terminal that is closed stops it, as it stops one process."""
+    """uvicorn's supervisor, but a terminal that is closed stops it, as it stops one process.
+
+    Ctrl-C, which a terminal sends to workers too, is for the supervisor, which says when to stop.
+    """
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        # Whoever starts this helper of multiprocessing's lets SIGINT through again.
+        resource_tracker.ensure_running()
+        with interrupts_held():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        """Start workers anew that have died."""
+        with interrupts_held():
+            super().keep_subprocess_alive()
 
     def handle_hup(self) -> None:
         """Stop; uvicorn would start all workers anew."""
@@ -144,13 +172,23 @@ def _wait_for_orphans(folder: Folder) -> None:
 
 
 @contextlib.contextmanager
-def _quiet_end() -> Iterator[None]:
-    """Let the SIGTERM that uvicorn raises after its shutdown pass by."""
-    previous = signal.signal(signal.SIGTERM, lambda *_: None)
+def _quiet_end(server: uvicorn.Server) -> Iterator[None]:
+    """Let the signal that uvicorn raises again after its shutdown pass by: ending is our way.
+
+    One that comes before uvicorn listens for signals ends the process where it stands.
+    """
+
+    def on_signal(number: int, _frame: object) -> None:
+        if not server.should_exit:
+            os._exit(128 + number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, on_signal) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

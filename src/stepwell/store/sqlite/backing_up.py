@@ -77,6 +77,9 @@ def restore_folder(file: Path, path: Path) -> None:
         FormatError: the file is not a backup, is of a newer format, or the folder has files.
         StoreUnavailableError: it cannot be read or written.
     """
+    if path.exists() and not path.is_dir():
+        msg = f"data folder {path} is a file; nothing was changed"
+        raise FormatError(msg)
     if path.exists() and any(path.iterdir()):
         msg = f"data folder {path} is not empty; nothing was changed"
         raise FormatError(msg)
