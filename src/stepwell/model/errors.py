@@ -27,6 +27,7 @@ StepwellError
 │   └── UnknownComponentError    no such trial component
 └── StoreError
     ├── StoreUnavailableError    nothing could be committed or read; try again
+    ├── StoreDefectError         it failed in a way that it should not
     ├── DamagedSeriesError       a chunk does not hold what it should
     ├── FolderInUseError         another server has this data folder
     └── FormatError              the folder is not ours, or of a newer version
@@ -156,8 +157,11 @@ class StoreUnavailableError(StoreError):
     """Nothing was committed: the disk is full, or the store is away. Try again."""
 
 
-class StoreDefectError(StoreUnavailableError):
-    """The store failed in a way that it should not; the error's cause says how."""
+class StoreDefectError(StoreError):
+    """The store failed in a way that it should not; the error's cause says how.
+
+    To try again may help no more than this time, so it is not `StoreUnavailableError`.
+    """
 
 
 class DamagedSeriesError(StoreError):
