@@ -96,8 +96,9 @@ def test_compact_and_check(stepwell: Command, server: Server) -> None:
     """After `compact` nothing is hot and all is there; `check` finds nothing wrong, before too."""
     before = answers_of(server)
     checked = stepwell("check", "--data", server.data)
-    assert checked.status == 0
-    assert checked.output.rstrip().endswith(": 0 problems")
+    # Nothing is in chunks yet.
+    counts = f"0 chunks, {2 * len(_METRICS)} series, {_POINTS} points: 0 problems"
+    assert (checked.status, checked.output) == (0, f"checked {counts}\n")
     assert server.stop() == 0
     done = stepwell("compact", "--data", server.data)
     assert (done.status, done.error) == (0, "")
@@ -120,6 +121,8 @@ def test_backup_and_restore(stepwell: Command, server: Server, tmp_path: Path) -
     with Client(server.address) as client:
         # Some of it is hot, some is in chunks.
         assert client.put("run-a", [Item("loss", 1000, 1.5)]).status == 200
+    counts = f"{2 * len(_METRICS)} chunks, {2 * len(_METRICS)} series, {_POINTS + 1} points"
+    assert f"checked {counts}: 0 problems" in stepwell("check", "--data", server.data).output
     before = answers_of(server)
     file = tmp_path / "backup.tar"
     done = stepwell("backup", file, "--data", server.data)
