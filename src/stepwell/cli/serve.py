@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import typer
 
@@ -69,7 +71,32 @@ def serve(  # noqa: PLR0913 - one parameter an option
         given, missing = ("tls_cert", "--tls-key") if tls_key is None else ("tls_key", "--tls-cert")
         msg = f"a certificate and its key go together: {missing} is missing"
         raise typer.BadParameter(msg, param_hint=named_by(context, given))
+    if tls_cert is not None and tls_key is not None:
+        _check_tls(context, tls_cert, tls_key)
     run.run(settings, banner.announce)
+
+
+def _check_tls(context: typer.Context, cert: Path, key: Path) -> None:
+    """Load a certificate and its key, as the server will.
+
+    Raises:
+        typer.BadParameter: they are not to be read, or do not fit each other.
+    """
+    for name, path in (("tls_cert", cert), ("tls_key", key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            msg = f"{path}: {error.strerror}"
+            raise typer.BadParameter(msg, param_hint=named_by(context, name)) from error
+    try:
+        # An empty password, lest OpenSSL asks for one on the terminal, in each worker.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            msg = f"{key} is not the key of the certificate {cert}"
+        else:
+            msg = f"{cert} and {key} are not a certificate and its key in PEM, without a password"
+        raise typer.BadParameter(msg, param_hint=named_by(context, "tls_cert")) from error
 
 
 def _limit_changes(

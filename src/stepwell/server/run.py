@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from stepwell.model.errors import FolderInUseError, StoreUnavailableError
-from stepwell.server.access import decided
+from stepwell.server.access import decided, note_of
 from stepwell.server.compaction import CompactionProcess
 from stepwell.server.connections import uvicorn_options
 from stepwell.server.interrupts import interrupts_held
@@ -72,6 +72,7 @@ def _run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
             raise FolderInUseError(msg)
         _wait_for_orphans(folder)
         settings = decided(settings)
+        lock.note(note_of(settings.auth))
         with contextlib.closing(_listen(settings.host, settings.port)) as listener:
             scheme = "http" if settings.tls_cert is None else "https"
             announce(settings, _address(settings.host, listener.getsockname()[1], scheme))

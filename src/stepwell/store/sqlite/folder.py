@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -71,6 +71,13 @@ class Lock:
         except BlockingIOError:
             return False
         return True
+
+    def note(self, text: str) -> None:
+        """Leave a note in the file, for others to read. It stays when the lock does not."""
+        # On a full disk a server goes on; only who looks for the note does without.
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, text.encode(), 0)
 
     def give_back(self) -> None:
         """Let others have the lock; it can be taken again."""
