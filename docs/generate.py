@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from stepwell.cli.main import app
+from stepwell.cli.commands import app
 from stepwell.model import names
 from stepwell.model.access import role_for
 from stepwell.model.limits import STEP_LAST, Limits, Profile
@@ -82,11 +82,12 @@ def limits() -> list[str]:
             _limit(each.name, getattr(aws, each.name)),
             f"`STEPWELL_LIMIT_{each.name.upper()}`",
             _RULE.sub(r"[rule \1](api.md#rule-\1)", each.metadata["source"]),
-            "yes" if "None" in str(each.type) else "no",
+            f"{each.metadata.get('first', 1)} to {_limit(each.name, each.metadata['last'])}"
+            + (", or `none`" if "None" in str(each.type) else ""),
         )
         for each in fields(Limits)
     ]
-    head = ("limit", "bounds", "`stepwell`", "`aws`", "variable", "source", "may be `none`")
+    head = ("limit", "bounds", "`stepwell`", "`aws`", "variable", "source", "may be")
     return table(head, rows)
 
 

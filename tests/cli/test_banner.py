@@ -8,22 +8,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults.server import STEPWELL, Server, wait_until
+from tests.faults.server import STEPWELL, Server, stepwell, wait_until
 from tests.http import on_terminal
 
 _ON_TERMINAL = (sys.executable, on_terminal.__file__)
 _VALUES = [1 / (step + 1) for step in range(10)]
 
 
-def make(folder: Path, program: Sequence[str] = STEPWELL) -> Server:
+def make(folder: Path, program: Sequence[str] = STEPWELL, *options: str) -> Server:
     """Make a server; where its output goes to a terminal, that is one without colours."""
-    env = {"TERM": "dumb", on_terminal.NUMBERS: "1 2"}
-    return Server(folder / "data", folder / "logs", program=program, env=env)
+    env = {
+        "TERM": "dumb",
+        on_terminal.NUMBERS: "1 2",
+        "XDG_CONFIG_HOME": str(folder / "config"),
+    }
+    options = ("--data", str(folder / "data"), "--port", "0", *options)
+    return Server(folder / "data", folder / "logs", program=program, env=env, options=options)
 
 
 def snippet_of(banner: str) -> str:
@@ -31,8 +36,8 @@ def snippet_of(banner: str) -> str:
     return banner[banner.index("import boto3") :]
 
 
-def run_snippet(snippet: str) -> Any:
-    """Run it as a user would, and read what it prints."""
+def run_snippet(snippet: str, env: Mapping[str, str] | None = None) -> Any:
+    """Run it as a user would, and read what the get prints; the put must have no errors."""
     done = subprocess.run(
         [sys.executable, "-c", snippet],
         capture_output=True,
@@ -40,10 +45,15 @@ def run_snippet(snippet: str) -> Any:
         timeout=60,
         check=False,
         # Nothing of the developer's own AWS settings.
-        env={name: text for name, text in os.environ.items() if not name.startswith("AWS_")},
+        env={
+            **{name: text for name, text in os.environ.items() if not name.startswith("AWS_")},
+            **(env or {}),
+        },
     )
     assert done.returncode == 0, done.stderr
-    return ast.literal_eval(done.stdout)
+    errors, results = done.stdout.splitlines()
+    assert errors == "[]"
+    return ast.literal_eval(results)
 
 
 def rows_of(text: str) -> int:
@@ -70,9 +80,43 @@ def test_the_snippet_on_a_terminal(tmp_path: Path) -> None:
         assert result["MetricValues"] == _VALUES
 
 
-def test_it_fits_on_a_screen(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        (["--limits", "aws"], _VALUES),
+        (["--limit", "points_per_put=3"], _VALUES[:3]),
+        (["--limits", "aws", "--limit", "step_max=1"], _VALUES[:2]),
+    ],
+    ids=["aws", "three points a put", "two steps"],
+)
+def test_the_snippet_under_other_limits(
+    tmp_path: Path, options: list[str], values: list[float]
+) -> None:
+    """Under any limits the snippet runs as it is pasted, twice as well."""
+    with make(tmp_path, STEPWELL, *options) as server:
+        for _ in range(2):
+            (result,) = run_snippet(snippet_of(server.banner()))
+            assert result["MetricValues"] == values
+
+
+@pytest.mark.parametrize("limits", ["stepwell", "aws"])
+def test_the_snippet_with_keys(tmp_path: Path, limits: str) -> None:
+    """Where requests must be signed, the snippet takes a key from the environment and says so."""
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    created = stepwell("keys", "create", "--data", tmp_path / "data", env=env)
+    variables = dict(
+        line.removeprefix("export ").split("=", 1) for line in created.stdout.splitlines()
+    )
+    with make(tmp_path, STEPWELL, "--limits", limits) as server:
+        assert all(name in server.banner() for name in variables)
+        (result,) = run_snippet(snippet_of(server.banner()), variables)
+        assert result["MetricValues"] == _VALUES
+
+
+@pytest.mark.parametrize("options", [[], ["--limits", "aws"], ["--auth", "keys"]], ids=" ".join)
+def test_it_fits_on_a_screen(tmp_path: Path, options: list[str]) -> None:
     """All of it stands on one screen of a terminal, with a row left for the cursor."""
-    with make(tmp_path, _ON_TERMINAL) as server:
+    with make(tmp_path, _ON_TERMINAL, *options) as server:
         wait_until(lambda: "MetricQueryResults" in server.banner(), "all was said")
         assert rows_of(server.banner()) < on_terminal.LINES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,8 +96,9 @@ def test_compact_and_check(stepwell: Command, server: Server) -> None:
     """After `compact` nothing is hot and all is there; `check` finds nothing wrong, before too."""
     before = answers_of(server)
     checked = stepwell("check", "--data", server.data)
-    assert checked.status == 0
-    assert checked.output.rstrip().endswith(": 0 problems")
+    # Nothing is in chunks yet.
+    counts = f"0 chunks, {2 * len(_METRICS)} series, {_POINTS} points: 0 problems"
+    assert (checked.status, checked.output) == (0, f"checked {counts}\n")
     assert server.stop() == 0
     done = stepwell("compact", "--data", server.data)
     assert (done.status, done.error) == (0, "")
@@ -119,6 +121,8 @@ def test_backup_and_restore(stepwell: Command, server: Server, tmp_path: Path) -
     with Client(server.address) as client:
         # Some of it is hot, some is in chunks.
         assert client.put("run-a", [Item("loss", 1000, 1.5)]).status == 200
+    counts = f"{2 * len(_METRICS)} chunks, {2 * len(_METRICS)} series, {_POINTS + 1} points"
+    assert f"checked {counts}: 0 problems" in stepwell("check", "--data", server.data).output
     before = answers_of(server)
     file = tmp_path / "backup.tar"
     done = stepwell("backup", file, "--data", server.data)
@@ -189,3 +193,55 @@ def test_a_file_that_is_no_backup(stepwell: Command, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     assert done.error.startswith(f"stepwell: {file} is not a backup of Stepwell")
     assert len(done.error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("what", ["folder", "database"])
+@pytest.mark.parametrize("command", ["serve", "check", "info", "compact", "backup"])
+def test_a_folder_that_cannot_be_written(
+    stepwell: Command,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    what: str,
+) -> None:
+    """A folder, or a file in it, that is read-only for us is told in one line, by every command."""
+    assert server.stop() == 0
+    refused = server.data if what == "folder" else server.data / "registry.db"
+    may = os.access
+    # To root, which may run the tests, nothing is read-only.
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode: may(path, mode) and not (path == refused and mode & os.W_OK),
+    )
+    before = bytes_of(server.data)
+    arguments = [command, *([tmp_path / "file"] if command == "backup" else [])]
+    done = stepwell(*arguments, "--data", server.data)
+    assert (done.status, done.output) == (1, "")
+    start = f"stepwell: data folder {server.data}: {refused} cannot be written by this user, "
+    assert done.error.startswith(start)
+    assert done.error.count("\n") == 1
+    assert bytes_of(server.data) == before
+
+
+def test_a_lock_that_cannot_be_opened(stepwell: Command, server: Server) -> None:
+    """That a lock's file cannot be opened is one line as well."""
+    assert server.stop() == 0
+    lock = server.data / "server.lock"
+    lock.unlink()
+    lock.mkdir()
+    done = stepwell("serve", "--data", server.data)
+    assert (done.status, done.output) == (1, "")
+    assert done.error == f"stepwell: {lock}: Is a directory\n"
+
+
+def test_restoring_onto_a_file(stepwell: Command, server: Server, tmp_path: Path) -> None:
+    """A file is no folder to restore into, and stays as it is."""
+    file, other = tmp_path / "backup.tar", tmp_path / "thesis.tex"
+    other.write_text("precious")
+    assert stepwell("backup", file, "--data", server.data).status == 0
+    done = stepwell("restore", file, "--data", other)
+    assert (done.status, done.output) == (1, "")
+    assert done.error == f"stepwell: data folder {other} is a file; nothing was changed\n"
+    assert other.read_text() == "precious"

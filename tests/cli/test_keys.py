@@ -120,7 +120,7 @@ def test_times(stepwell: Command, data: Path, text: str, expected: str) -> None:
     assert listed(stepwell, data)[0]["Expires"] == expected
 
 
-_NOT_A_TIME = "neither a time in ISO 8601, up to 9999, nor a span"
+_NOT_A_TIME = "neither a time in ISO 8601 nor a span"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ _NOT_A_TIME = "neither a time in ISO 8601, up to 9999, nor a span"
         ),
         *(
             (["--expires", text], ["--expires", _NOT_A_TIME])
-            for text in ("999999w", "10000-01-01", "9999-12-31T23:59:59-14:00", "2999-02-30")
+            for text in ("10000-01-01", "2999-02-30")
         ),
         *(
             (["--expires", text], ["--expires", "is over already"])

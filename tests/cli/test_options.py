@@ -97,6 +97,10 @@ def test_version(stepwell: Command) -> None:
         (["--limits", "xyz"], ["--limits", "xyz", "stepwell", "aws"]),
         (["--limit", "xyz=1"], ["--limit", "xyz", "points_per_put"]),
         (["--log-level", "loud"], ["--log-level", "loud", "debug", "critical"]),
+        (["--limit", "points_per_put=many"], ["'--limit'", "points_per_put", "many"]),
+        (["--limit", "points_per_put"], ["'--limit'", "points_per_put"]),
+        (["--tls-cert", "cert.pem"], ["'--tls-cert'", "--tls-key"]),
+        (["--tls-key", "key.pem"], ["'--tls-key'", "--tls-cert"]),
         (["--nothing"], ["--nothing"]),
         (["more"], ["more"]),
     ],
@@ -115,13 +119,17 @@ def test_wrong_options(
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
-        ("STEPWELL_PORT", "70000", ["STEPWELL_PORT", "65535"]),
-        ("STEPWELL_WORKERS", "two", ["STEPWELL_WORKERS", "integer"]),
-        ("STEPWELL_LIMITS", "xyz", ["STEPWELL_LIMITS", "stepwell", "aws"]),
-        ("STEPWELL_LOG_LEVEL", "loud", ["log-level", "loud", "debug"]),
+        ("STEPWELL_PORT", "70000", ["65535"]),
+        ("STEPWELL_WORKERS", "two", ["integer"]),
+        ("STEPWELL_LIMITS", "xyz", ["stepwell", "aws"]),
+        ("STEPWELL_LOG_LEVEL", "loud", ["loud", "debug"]),
         ("STEPWELL_LIMIT_XYZ", "1", ["limit", "xyz", "points_per_put"]),
         ("STEPWELL_LIMIT_POINTS_PER_PUT", "many", ["limit points_per_put", "many", "number"]),
-        ("STEPWELL_LIMIT_POINTS_PER_PUT", "-1", ["limit points_per_put", "-1", "positive"]),
+        ("STEPWELL_LIMIT_POINTS_PER_PUT", "-1", ["limit points_per_put", "-1", "1 to"]),
+        ("STEPWELL_TLS_CERT", "cert.pem", ["--tls-key"]),
+        ("STEPWELL_TLS_KEY", "key.pem", ["--tls-cert"]),
+        ("STEPWELL_AUTH", "maybe", ["keys", "off"]),
+        ("STEPWELL_CLOCK_SKEW", "-1", ["than or equal to 0"]),
     ],
 )
 def test_wrong_variables(
@@ -132,10 +140,12 @@ def test_wrong_variables(
     value: str,
     words: list[str],
 ) -> None:
-    """A wrong variable is refused like the option that it stands for."""
+    """A wrong variable is refused like the option that it stands for, and named as itself."""
     monkeypatch.setenv(variable, value)
     done = stepwell("serve")
     assert (done.status, done.output, served) == (2, "", [])
+    # Exactly this one, and not all of a kind.
+    assert f"{variable}'" in done.problem
     for word in words:
         assert word in done.problem
 

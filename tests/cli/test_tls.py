@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.cli.key_commands import create
 from tests.faults.server import Server, wait_until
-from tests.faults.server import stepwell as run
 from tests.http.signing import Key, item
 
 if TYPE_CHECKING:
@@ -127,40 +126,3 @@ def test_https(stepwell: Command, data: Path, tmp_path: Path, workers: int) -> N
             with pytest.raises(SSLError):
                 boto(server, "sagemaker", key, wrong).list_experiments()
         assert server.log() == ""
-
-
-def _texts(folder: Path) -> dict[str, tuple[Pair, str]]:
-    pair, other = make_pair(folder, "a"), make_pair(folder, "b")
-    garbage, empty = folder / "garbage.pem", folder / "empty.pem"
-    garbage.write_bytes(b"\x00\xff" * 1000)
-    empty.write_bytes(b"")
-    locked = make_pair(folder, "locked", serialization.BestAvailableEncryption(b"password"))
-    return {
-        "no certificate": (Pair(folder / "none.crt", pair.key), "No such file"),
-        "no key": (Pair(pair.cert, folder / "none.key"), "No such file"),
-        "a folder": (Pair(folder, pair.key), "cannot be used"),
-        "another's key": (Pair(pair.cert, other.key), "belong together"),
-        "exchanged": (Pair(pair.key, pair.cert), "must be PEM"),
-        "garbage": (Pair(garbage, garbage), "must be PEM"),
-        "empty": (Pair(empty, empty), "must be PEM"),
-        "a password": (locked, "have no password"),
-    }
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("no certificate", "no key", "a folder", "another's key"),
-        *("exchanged", "garbage", "empty", "a password"),
-    ],
-)
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_files_that_will_not_do(data: Path, tmp_path: Path, name: str, workers: str) -> None:
-    """A certificate or key that cannot be used is told in one line, with both files' names."""
-    pair, words = _texts(tmp_path)[name]
-    arguments = ["--tls-cert", str(pair.cert), "--tls-key", str(pair.key), "--workers", workers]
-    done = run("serve", "--data", data, "--port", "0", *arguments, timeout_s=30)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.count("\n") == 1
-    for word in (words, str(pair.cert), str(pair.key)):
-        assert word in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from stepwell.model.names import DEFAULT_ACCOUNT, Component
 from stepwell.model.points import Put
 from stepwell.store.sqlite import backing_up
 from stepwell.store.sqlite.checking import check_folder
+from stepwell.store.sqlite.folder import Folder
 from stepwell.store.sqlite.store import EmbeddedStore
 
 from .client import Client
@@ -81,18 +83,20 @@ def test_backup_killed(start_server: StartServer, tmp_path: Path) -> None:
 
 def test_worker_that_comes_during_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup during which a worker takes a new slot can be restored and opened."""
-    copy = backing_up._copy
+    snapshot = backing_up._snapshot
     stores = [EmbeddedStore(tmp_path / "data", is_shared=True)]
     component = Component(DEFAULT_ACCOUNT, "run")
     stores[0].append([_put(component, 1)])
 
-    def copy_and_come(*arguments: object) -> None:
-        copy(*arguments)  # type: ignore[arg-type]
+    def take_and_come(folder: Folder, name: str) -> sqlite3.Connection:
+        taken = snapshot(folder, name)
         if len(stores) == 1:
+            # Between its list of slots and the names, which have the new one.
             stores.append(EmbeddedStore(tmp_path / "data", is_shared=True))
             stores[1].append([_put(component, 2)])
+        return taken
 
-    monkeypatch.setattr(backing_up, "_copy", copy_and_come)
+    monkeypatch.setattr(backing_up, "_snapshot", take_and_come)
     backing_up.backup_folder(tmp_path / "data", tmp_path / "backup.tar")
     for store in stores:
         store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import sqlite3
 import time
@@ -109,6 +110,21 @@ def test_damaged_row(server: Server, damage: Damage) -> None:
             assert folder_size(server.data).hot_rows == 0
             _assert_victim_only(client, _POINTS + 1)
             _assert_found(server)
+
+
+@pytest.mark.parametrize("damage", [_flip_values, _delete])
+def test_raw_points_of_a_damaged_series(server: Server, damage: Damage) -> None:
+    """That raw points are refused, or break off, is one line that names the series, each time."""
+    _change_chunks(server.data, damage)
+    for _ in range(2):
+        with Client(server.address) as client, contextlib.suppress(Broken):
+            assert client.raw_points(*_VICTIM).status == 500
+    wait_until(lambda: server.log().count("\n") >= 2, "both lines are there")
+    lines = [json.loads(line) for line in server.log().splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        assert line["event"].startswith("a query cannot be answered: Metric 'loss' of trial comp")
+        assert "exception" not in line
 
 
 @pytest.mark.parametrize("which", ["first", "last"])

@@ -33,7 +33,7 @@ def test_every_error_is_mapped(kind: type[errors.StepwellError]) -> None:
     found = wire_error(make(kind))
     abstract = {errors.StepwellError, errors.RequestError, errors.AuthenticationError}
     # These are the command line's.
-    abstract |= {errors.UnknownKeyError, errors.UnsafeError, errors.CertificateError}
+    abstract |= {errors.UnknownKeyError, errors.UnsafeError}
     assert (found is UNEXPECTED) == (kind in abstract)
     http.HTTPStatus(found.status)
 
@@ -46,6 +46,7 @@ def test_every_error_is_mapped(kind: type[errors.StepwellError]) -> None:
         (errors.PayloadTooLargeError, 413, None),
         (errors.UnknownOperationError, 404, "UnknownOperationException"),
         (errors.StoreUnavailableError, 503, "ServiceUnavailable"),
+        (errors.StoreDefectError, 500, "InternalFailure"),
     ],
 )
 def test_codes_of_part_b(kind: type[errors.StepwellError], status: int, code: str | None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from stepwell.ingest import Answer, Ingest, Ticket
-from stepwell.model.errors import StoreUnavailableError, ThrottledError
+from stepwell.model.errors import StoreDefectError, StoreUnavailableError, ThrottledError
 from stepwell.model.limits import Limits
 from stepwell.model.names import DEFAULT_ACCOUNT, Component
 from stepwell.model.points import ItemErrorCode, Outcome, Put
@@ -191,7 +191,7 @@ def test_one_bad_put_takes_no_others_along(make_bench: Callable[..., Bench]) -> 
     bench.submit("a", "bad", "b")
     bench.store.may_append.set()
     found = bench.answers(4)
-    assert isinstance(found.pop("bad"), StoreUnavailableError)
+    assert isinstance(found.pop("bad"), StoreDefectError)
     assert found == {name: Outcome(stored=1) for name in ("first", "a", "b")}
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from stepwell.model.limits import STEP_LAST, TIMESTAMP_US_LAST, Limits, Profile, parse_limit
+from stepwell.model.names import DEFAULT_ACCOUNT, Component
+from stepwell.model.points import Outcome, Put
+from stepwell.store.sqlite.store import EmbeddedStore
 
 
 def test_the_profile_stepwell() -> None:
@@ -64,12 +68,30 @@ def test_changing_one() -> None:
         ("folds_names", -1),
         ("body_bytes_max", None),
         ("no_such_limit", 1),
+        ("idempotency_s", 99_999_999_999_999),
+        ("points_per_component", 99_999_999_999_999_999_999),
+        ("step_max", STEP_LAST + 1),
+        *((each.name, each.metadata["last"] + 1) for each in fields(Limits)),
     ],
 )
 def test_senseless_changes(name: str, value: int | None) -> None:
     """A limit that is not there, or a value that makes no sense, is refused by name."""
     with pytest.raises(ValueError, match=name):
         Limits.of("stepwell", {name: value})
+
+
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_the_ends_of_each(tmp_path: Path, which: str) -> None:
+    """A store works with the smallest, and with the largest, number of every limit."""
+    changes = {each.name: each.metadata.get(which, 1) for each in fields(Limits)}
+    component = Component(DEFAULT_ACCOUNT, "run")
+    put = Put(component, ["loss"], [1], [1], [1.0], 1, put_id="once")
+    store = EmbeddedStore(tmp_path, Limits.of("stepwell", changes), is_shared=True)
+    try:
+        assert store.append([put]) == [Outcome((), 1)]
+        assert [each.count for each in store.list_series(component)] == [1]
+    finally:
+        store.close()
 
 
 def test_unknown_profiles() -> None:

@@ -58,8 +58,8 @@ def _lower_on_postgresql(element: AsciiLower, compiler: SQLCompiler, **options: 
 class Database:
     """The catalog's database. Safe for threads; each transaction is one thread's."""
 
-    def __init__(self, url: str) -> None:
-        """Open it, and make or migrate its tables.
+    def __init__(self, url: str, *, migrates: bool = True) -> None:
+        """Open it, and make or migrate its tables, unless told not to.
 
         Raises:
             FormatError: it was migrated by a newer Stepwell, or is none. Nothing is changed.
@@ -75,10 +75,16 @@ class Database:
         self._watching: list[sa.PoolProxiedConnection] = []
         try:
             with _unavailable_on_error():
-                self._migrate()
+                version = self._checked_version()
+                if migrates and version != SCHEMA_VERSION:
+                    self._migrate()
         except DatabaseError as error:
+            self.close()
             msg = f"the catalog {parsed.render_as_string()} cannot be read: {error.orig}"
             raise FormatError(msg) from error
+        except BaseException:
+            self.close()
+            raise
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -131,22 +137,36 @@ class Database:
 
         return version
 
+    def damage(self) -> list[str]:
+        """Let SQLite look at every page, index and rule of its file; give what is wrong."""
+        if not self._is_sqlite:
+            return []
+        with _unavailable_on_error(), self._engine.connect() as connection:
+            rows = connection.exec_driver_sql("PRAGMA integrity_check(10)").scalars().all()
+        return [f"catalog: {row}" for row in rows if row != "ok"]
+
+    def is_current(self) -> bool:
+        """Say whether its tables are the ones that this Stepwell knows."""
+        with _unavailable_on_error():
+            return self._version() == SCHEMA_VERSION
+
     def close(self) -> None:
         """Close all connections."""
         for each in self._watching:
             each.close()
         self._engine.dispose()
 
-    def _migrate(self) -> None:
+    def _checked_version(self) -> str | None:
         version = self._version()
-        if version == SCHEMA_VERSION:
-            return
         if version is not None and version > SCHEMA_VERSION:
             msg = (
                 f"the catalog has schema {version}; this Stepwell knows up to {SCHEMA_VERSION}."
                 " Nothing was changed: open it with a newer Stepwell."
             )
             raise FormatError(msg)
+        return version
+
+    def _migrate(self) -> None:
         # Alembic takes a while to import, and is needed once only.
         from stepwell.catalog.migrating import migrate  # noqa: PLC0415
 
@@ -188,10 +208,25 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 @contextlib.contextmanager
 def _unavailable_on_error() -> Iterator[None]:
-    """Turn the database's absence into the store's error; a broken rule stays what it is."""
+    """Turn the database's absence and damage into the store's error; a broken rule stays as it is.
+
+    SQLAlchemy does not wrap what comes out of the settings of a new connection.
+    """
     try:
         yield
-    except (OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+    except (
+        OperationalError,
+        sa.exc.InterfaceError,
+        sa.exc.TimeoutError,
+        sqlite3.OperationalError,
+    ) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         msg = f"the catalog is not available: {cause}"
+        raise StoreUnavailableError(msg) from error
+    except (DBAPIError, sqlite3.DatabaseError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        # Its subclasses are for broken rules.
+        if type(cause) is not sqlite3.DatabaseError:
+            raise
+        msg = f"the catalog is damaged: {cause}"
         raise StoreUnavailableError(msg) from error

@@ -15,15 +15,17 @@ import sqlalchemy as sa
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from stepwell.catalog import keys
 from stepwell.catalog.database import Database, sqlite_url
 from stepwell.catalog.keys import AccessKey
 from stepwell.cli.options import Data, KeyFile, data_folder
 from stepwell.model.access import Role
+from stepwell.model.limits import TIMESTAMP_US_LAST
 from stepwell.model.names import DEFAULT_ACCOUNT
 from stepwell.server import key_encryption
+from stepwell.server.access import open_server
 from stepwell.store.sqlite.folder import CATALOG_FILE, Folder
 
 app = typer.Typer(
@@ -34,6 +36,8 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")
 _KeyId = Annotated[str, typer.Argument(metavar="ACCESS_KEY_ID", help="The key's id.")]
 _ACCOUNT = re.compile("[0-9]{12}")
 _NAME_CHARS_MAX = 256
+#: A name twice as wide as its characters, and everything else.
+_TABLE_CHARS_MAX = 3 * _NAME_CHARS_MAX
 
 
 @app.command()
@@ -73,6 +77,14 @@ def create(  # noqa: PLR0913 - one parameter an option
             expires_us=expires_us,
         )
     _show_secret(key, secret, as_json=as_json)
+    if open_server(data_folder(data)):
+        Console(stderr=True).print(
+            "warning: a server that was started without authentication has this folder, and asks"
+            " nobody for a key. It does from its next start on, unless told --auth off",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command("list")
@@ -96,19 +108,11 @@ def list_keys(data: Data = None, as_json: _Json = False) -> None:  # noqa: FBT00
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    # An id that is cut is of no use.
-    table = Table(
-        Column("key", no_wrap=True, overflow="fold"),
-        "account",
-        "role",
-        "name",
-        "status",
-        "created",
-        "expires",
-    )
+    table = Table("key", "account", "role", "name", "status", "created", "expires")
     for row in rows:
         table.add_row(*(escape(str(value or "")) for value in row.values()))
-    Console().print(table)
+    # As wide as it is: nothing that is cut, an id above all, is of use.
+    Console(width=_TABLE_CHARS_MAX).print(table)
 
 
 @app.command()
@@ -179,10 +183,12 @@ def _expiry_us(text: str, now_us: int) -> int:
             time_ = dt.datetime.fromisoformat(text)
             time_ = time_.replace(tzinfo=time_.tzinfo or dt.UTC)
             expires_us = round(time_.timestamp() * 1e6)
-        _iso(expires_us)
     except (ValueError, OverflowError) as error:
-        msg = f"{text!r} is neither a time in ISO 8601, up to 9999, nor a span such as 90d"
+        msg = f"{text!r} is neither a time in ISO 8601 nor a span such as 90d"
         raise typer.BadParameter(msg, param_hint="--expires") from error
+    if expires_us > TIMESTAMP_US_LAST:
+        msg = f"{text!r} ends after the year 9999"
+        raise typer.BadParameter(msg, param_hint="--expires")
     if expires_us <= now_us:
         msg = f"{text!r} is over already"
         raise typer.BadParameter(msg, param_hint="--expires")
@@ -198,7 +204,9 @@ def _status(key: AccessKey, now_us: int) -> str:
 def _iso(time_us: int | None) -> str | None:
     if time_us is None:
         return None
-    return dt.datetime.fromtimestamp(time_us / 1e6, dt.UTC).isoformat(timespec="seconds")
+    # What other versions may have written is shown as the last instant that can be.
+    since = dt.timedelta(microseconds=min(time_us, TIMESTAMP_US_LAST))
+    return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + since).isoformat(timespec="seconds")
 
 
 def _now_us() -> int:

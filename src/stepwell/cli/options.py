@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,17 @@ import typer
 
 from stepwell.model.limits import Profile
 from stepwell.server.settings import Auth, default_data_folder
+
+
+class Level(StrEnum):
+    """The levels of log lines."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
 
 Data = Annotated[
     Path | None,
@@ -79,10 +91,21 @@ TlsKey = Annotated[
     typer.Option(envvar="STEPWELL_TLS_KEY", help="The certificate's private key (PEM)."),
 ]
 LogLevel = Annotated[
-    str, typer.Option(envvar="STEPWELL_LOG_LEVEL", help="The least level that is logged.")
+    Level,
+    typer.Option(
+        envvar="STEPWELL_LOG_LEVEL", case_sensitive=False, help="The least level that is logged."
+    ),
 ]
 
 
 def data_folder(data: Path | None) -> Path:
     """Give the folder that was named, or the default one."""
     return default_data_folder() if data is None else data
+
+
+def named_by(context: typer.Context, parameter: str) -> str:
+    """Name a parameter of the running command as its value was given: by option or by variable."""
+    (found,) = (each for each in context.command.params if each.name == parameter)
+    source = context.get_parameter_source(parameter)
+    is_variable = source is not None and source.name == "ENVIRONMENT"
+    return f"'{found.envvar if is_variable else found.opts[0]}'"

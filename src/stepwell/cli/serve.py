@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import ssl
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.panel import Panel
-from rich.syntax import Syntax
 
-from stepwell import __version__
+from stepwell.cli import banner
 from stepwell.cli.options import (
     AuthMode,
     ClockSkew,
@@ -20,6 +18,7 @@ from stepwell.cli.options import (
     Host,
     Insecure,
     KeyFile,
+    Level,
     LimitChanges,
     LimitProfile,
     LogLevel,
@@ -28,32 +27,17 @@ from stepwell.cli.options import (
     TlsKey,
     Workers,
     data_folder,
+    named_by,
 )
-from stepwell.model.limits import Profile, parse_limit
+from stepwell.model.limits import Limits, Profile, parse_limit
 from stepwell.server import run
-from stepwell.server.access import is_loopback
-from stepwell.server.settings import Auth, Settings
+from stepwell.server.settings import Settings
 
 _LIMIT_PREFIX = "STEPWELL_LIMIT_"
-_LIMIT_HINT = f"--limit / {_LIMIT_PREFIX}*"
-
-SNIPPET = """\
-import boto3, time
-metrics = boto3.client("sagemaker-metrics", region_name="us-east-1",
-    endpoint_url="{address}",
-    aws_access_key_id="any", aws_secret_access_key="any")
-metrics.batch_put_metrics(TrialComponentName="my-run", MetricData=[
-    {{"MetricName": "loss", "Timestamp": time.time(), "Step": step,
-     "Value": 1 / (step + 1)}} for step in range(10)])
-arn = "arn:aws:sagemaker:us-east-1:000000000000:experiment-trial-component/"
-print(metrics.batch_get_metrics(MetricQueries=[{{
-    "ResourceArn": arn + "my-run", "MetricName": "loss", "MetricStat": "Last",
-    "Period": "IterationNumber", "XAxisType": "IterationNumber",
-}}])["MetricQueryResults"])
-"""
 
 
 def serve(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
     data: Data = None,
     host: Host = "127.0.0.1",
     port: Port = 7837,
@@ -66,7 +50,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     clock_skew: ClockSkew = 300.0,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
-    log_level: LogLevel = "info",
+    log_level: LogLevel = Level.INFO,
 ) -> None:
     """Run the service."""
     settings = Settings(
@@ -75,8 +59,8 @@ def serve(  # noqa: PLR0913 - one parameter an option
         port=port,
         workers=workers,
         profile=limits,
-        limit_changes=_limit_changes(os.environ, limit or ()),
-        log_level=_level(log_level),
+        limit_changes=_limit_changes(limits, os.environ, limit or ()),
+        log_level=log_level.value,
         auth=auth,
         is_insecure=insecure,
         key_file=key_file,
@@ -84,70 +68,67 @@ def serve(  # noqa: PLR0913 - one parameter an option
         tls_cert=tls_cert,
         tls_key=tls_key,
     )
-    try:
-        settings.limits()
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=_LIMIT_HINT) from error
     if not math.isfinite(clock_skew):
         msg = f"{clock_skew} is not a number of seconds"
-        raise typer.BadParameter(msg, param_hint="--clock-skew")
+        raise typer.BadParameter(msg, param_hint=named_by(context, "clock_skew"))
     if (tls_cert is None) != (tls_key is None):
-        msg = "--tls-cert and --tls-key go together"
-        raise typer.BadParameter(msg, param_hint="--tls-cert")
-    run.run(settings, _announce)
+        given, missing = ("tls_cert", "--tls-key") if tls_key is None else ("tls_key", "--tls-cert")
+        msg = f"a certificate and its key go together: {missing} is missing"
+        raise typer.BadParameter(msg, param_hint=named_by(context, given))
+    if tls_cert is not None and tls_key is not None:
+        _check_tls(context, tls_cert, tls_key)
+    run.run(settings, banner.announce)
 
 
-def _access(settings: Settings) -> str:
-    if settings.auth is Auth.KEYS:
-        return "requests must be signed by an access key (`stepwell keys create` makes one)"
-    if is_loopback(settings.host):
-        return "no keys: everyone on this machine may do everything"
-    return "[bold red]no keys: everyone who reaches it may do everything[/]"
+def _check_tls(context: typer.Context, cert: Path, key: Path) -> None:
+    """Load a certificate and its key, as the server will.
+
+    Raises:
+        typer.BadParameter: they are not to be read, or do not fit each other.
+    """
+    for name, path in (("tls_cert", cert), ("tls_key", key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            msg = f"{path}: {error.strerror}"
+            raise typer.BadParameter(msg, param_hint=named_by(context, name)) from error
+    try:
+        # An empty password, lest OpenSSL asks for one on the terminal, in each worker.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            msg = f"{key} is not the key of the certificate {cert}"
+        else:
+            msg = f"{cert} and {key} are not a certificate and its key in PEM, without a password"
+        raise typer.BadParameter(msg, param_hint=named_by(context, "tls_cert")) from error
 
 
-def _limit_changes(environ: Mapping[str, str], options: Iterable[str]) -> dict[str, int | None]:
-    """Gather changed limits: variables first, then options, which win."""
-    pairs = [
-        (name.removeprefix(_LIMIT_PREFIX).lower(), text)
-        for name, text in environ.items()
-        if name.startswith(_LIMIT_PREFIX)
+def _limit_changes(
+    profile: Profile, environ: Mapping[str, str], options: Iterable[str]
+) -> dict[str, int | None]:
+    """Gather changed limits: variables first, then options, which win.
+
+    Raises:
+        typer.BadParameter: one makes no sense; it names what was written.
+    """
+    given = [
+        (variable, variable.removeprefix(_LIMIT_PREFIX).lower(), text)
+        for variable, text in environ.items()
+        if variable.startswith(_LIMIT_PREFIX)
     ]
-    pairs += [(name.strip(), text) for name, _, text in (each.partition("=") for each in options)]
+    given += [
+        ("--limit", name.strip(), text)
+        for name, _, text in (each.partition("=") for each in options)
+    ]
     changes = {}
-    for name, text in pairs:
+    for source, name, text in given:
         try:
             changes[name] = parse_limit(text)
         except ValueError as error:
             msg = f"limit {name}: {text!r} is not a number or 'none'"
-            raise typer.BadParameter(msg, param_hint=_LIMIT_HINT) from error
+            raise typer.BadParameter(msg, param_hint=f"'{source}'") from error
+        try:
+            Limits.of(profile, {name: changes[name]})
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint=f"'{source}'") from error
     return changes
-
-
-def _level(text: str) -> str:
-    levels = ("debug", "info", "warning", "error", "critical")
-    if text.lower() not in levels:
-        msg = f"{text!r} is not one of {', '.join(levels)}"
-        raise typer.BadParameter(msg, param_hint="--log-level")
-    return text.lower()
-
-
-def _announce(settings: Settings, address: str) -> None:
-    console = Console()
-    console.print(
-        Panel.fit(
-            f"[bold]Stepwell {__version__}[/bold] listens on [bold cyan]{escape(address)}[/]\n"
-            f"data in [cyan]{escape(str(settings.data))}[/], limits: {settings.profile.value},"
-            f" workers: {settings.workers}\n"
-            f"{_access(settings)}\n"
-            "stop with Ctrl-C; /healthz, /readyz and /metrics tell how it is",
-            border_style="cyan",
-        )
-    )
-    console.print("Put and get from Python (pip install boto3):\n", style="dim")
-    snippet = SNIPPET.format(address=address)
-    if console.is_terminal:
-        # Neither cropped nor wrapped: it is there to be copied.
-        console.print(Syntax("", "python").highlight(snippet), soft_wrap=True)
-    else:
-        console.file.write(snippet)
-    console.file.flush()

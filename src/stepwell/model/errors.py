@@ -22,12 +22,12 @@ StepwellError
 │   └── AccessDeniedError            the key's role does not cover the operation
 ├── UnknownKeyError              no access key of that id
 ├── UnsafeError                  a server that everyone could use
-├── CertificateError             the TLS certificate or its key cannot be used
 ├── KeyEncryptionError           the key-encryption key is missing, unsafe or not the right one
 ├── QueryError                   one query of many cannot be answered as asked
 │   └── UnknownComponentError    no such trial component
 └── StoreError
     ├── StoreUnavailableError    nothing could be committed or read; try again
+    ├── StoreDefectError         it failed in a way that it should not
     ├── DamagedSeriesError       a chunk does not hold what it should
     ├── FolderInUseError         another server has this data folder
     └── FormatError              the folder is not ours, or of a newer version
@@ -137,10 +137,6 @@ class UnsafeError(StepwellError):
     """The server was told to listen where others could use it without a key."""
 
 
-class CertificateError(StepwellError):
-    """The TLS certificate or its key cannot be used."""
-
-
 class KeyEncryptionError(StepwellError):
     """The key-encryption key is missing, unsafe, or not the right one."""
 
@@ -161,8 +157,11 @@ class StoreUnavailableError(StoreError):
     """Nothing was committed: the disk is full, or the store is away. Try again."""
 
 
-class StoreDefectError(StoreUnavailableError):
-    """The store failed in a way that it should not; the error's cause says how."""
+class StoreDefectError(StoreError):
+    """The store failed in a way that it should not; the error's cause says how.
+
+    To try again may help no more than this time, so it is not `StoreUnavailableError`.
+    """
 
 
 class DamagedSeriesError(StoreError):

@@ -26,8 +26,30 @@ class Profile(StrEnum):
     AWS = "aws"
 
 
-def _limit(default: int | None, aws: int | None, what: str, source: str) -> Any:
-    return field(default=default, metadata={"aws": aws, "what": what, "source": source})
+#: Bounds on the limits themselves. A larger one would mean nothing: no machine holds so many.
+COUNT_LAST = 10**9
+#: What SQLite and int64 count with room to spare: 24 PB of points.
+POINTS_LAST = 10**15
+BYTES_LAST = 2**40
+#: All the time that a timestamp can be of.
+AGE_S_LAST = TIMESTAMP_US_LAST // 1_000_000
+#: A year of ids, whose nanoseconds are far from int64's end; a day for a body.
+KEPT_S_LAST = 366 * 86_400
+BODY_S_LAST = 86_400
+
+
+def _limit(
+    default: int | None, aws: int | None, what: str, source: str, last: int = COUNT_LAST
+) -> Any:
+    metadata = {"aws": aws, "what": what, "source": source, "last": last}
+    return field(default=default, metadata=metadata)
+
+
+def _switch(default: int, aws: int, what: str, source: str) -> Any:
+    return field(
+        default=default,
+        metadata={"aws": aws, "what": what, "source": source, "first": 0, "last": 1},
+    )
 
 
 _MODEL = "service model 2022-09-30"
@@ -49,18 +71,21 @@ class Limits:
         2**31 - 1,
         "the largest Step",
         f"{_RULE_6}; aws: int32 in the {_MODEL}",
+        STEP_LAST,
     )
     timestamp_past_s: int | None = _limit(
         None,
         1_209_600,
         "seconds that a Timestamp may lie back",
         f"{_RULE_6}; aws: SDK source",
+        AGE_S_LAST,
     )
     timestamp_future_s: int | None = _limit(
         None,
         7_200,
         "seconds that a Timestamp may lie ahead",
         f"{_RULE_6}; aws: SDK source",
+        AGE_S_LAST,
     )
     metrics_per_component: int | None = _limit(
         100_000,
@@ -69,7 +94,7 @@ class Limits:
         "rule 4; no number is published",
     )
     points_per_component: int | None = _limit(
-        None, None, "points in one trial component", "rule 4; no number is published"
+        None, None, "points in one trial component", "rule 4; no number is published", POINTS_LAST
     )
     values_per_result: int = _limit(
         100_000,
@@ -84,28 +109,32 @@ class Limits:
     artifacts_per_account: int | None = _limit(None, 6_000, "lineage artifacts", _QUOTAS)
     contexts_per_account: int | None = _limit(None, 500, "lineage contexts", _QUOTAS)
     associations_per_account: int | None = _limit(None, 6_000, "lineage associations", _QUOTAS)
-    creates_components: int = _limit(
+    creates_components: int = _switch(
         1,
         0,
         "1: a put creates its unknown trial component; 0: VALIDATION_ERROR",
         _RULE_6,
     )
-    folds_names: int = _limit(
+    folds_names: int = _switch(
         1, 0, "1: upper case in TrialComponentName is folded; 0: refused", _RULE_6
     )
     reads_at_once: int = _limit(
         64, 64, "answers of points that are being read or sent at one time", _OURS
     )
-    body_bytes_max: int = _limit(16 * MIB, 16 * MIB, "bytes in one request's body", _OURS)
-    body_timeout_s: int = _limit(60, 60, "seconds for a request's body to arrive", _OURS)
+    body_bytes_max: int = _limit(
+        16 * MIB, 16 * MIB, "bytes in one request's body", _OURS, BYTES_LAST
+    )
+    body_timeout_s: int = _limit(
+        60, 60, "seconds for a request's body to arrive", _OURS, BODY_S_LAST
+    )
     receiving_bytes_max: int = _limit(
-        128 * MIB, 128 * MIB, "bytes of bodies that have arrived in part", _OURS
+        128 * MIB, 128 * MIB, "bytes of bodies that have arrived in part", _OURS, BYTES_LAST
     )
     waiting_bytes_max: int = _limit(
-        64 * MIB, 64 * MIB, "bytes of puts received and not yet committed", _OURS
+        64 * MIB, 64 * MIB, "bytes of puts received and not yet committed", _OURS, BYTES_LAST
     )
     waiting_puts_max: int = _limit(10_000, 10_000, "puts not yet committed", _OURS)
-    idempotency_s: int = _limit(900, 900, "seconds that a put's id is kept", "rule 2")
+    idempotency_s: int = _limit(900, 900, "seconds that a put's id is kept", "rule 2", KEPT_S_LAST)
     idempotency_ids_max: int = _limit(
         5_000_000, 5_000_000, "ids of puts that are kept at most", "rule 2"
     )
@@ -138,9 +167,10 @@ def _check_change(known: Field[Any] | None, name: str, value: int | None) -> Non
     if value is None and not may_be_none:
         msg = f"limit {name} needs a number"
         raise ValueError(msg)
-    is_switch = name in {"creates_components", "folds_names"}
-    if value is not None and (value < (0 if is_switch else 1) or (is_switch and value > 1)):
-        msg = f"limit {name}: {value} is not {'0 or 1' if is_switch else 'a positive number'}"
+    first, last = known.metadata.get("first", 1), known.metadata["last"]
+    if value is not None and not first <= value <= last:
+        or_none = ", or none" if may_be_none else ""
+        msg = f"limit {name}: {value} is not a number from {first} to {last}{or_none}"
         raise ValueError(msg)
 
 

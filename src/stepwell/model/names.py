@@ -59,8 +59,9 @@ def is_metric_name(name: str) -> bool:
 def component_of_arn(arn: str) -> str | None:
     """Give the folded name of the trial component that an ARN means, or None.
 
-    Region and account are not compared (rule 12). `training-job/<job>` means the
-    component `<job>-aws-training-job`.
+    Region and account are not compared (rule 12). `training-job/<job>` means the component
+    `<job>-aws-training-job`, which is also the one whose source is that job: the API cannot give a
+    component a source, so it follows from the name alone (see `server.control.documents`).
     """
     return component_of_training_job(arn) or name_in_arn(arn, "experiment-trial-component")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -13,7 +14,7 @@ from stepwell.model.errors import UnsafeError
 from stepwell.server import key_encryption
 from stepwell.server.auth import Authenticator, Keys, NoAuthentication, SignatureAuthentication
 from stepwell.server.settings import Auth, Settings
-from stepwell.store.sqlite.folder import CATALOG_FILE
+from stepwell.store.sqlite.folder import CATALOG_FILE, SERVER_LOCK, Folder
 
 
 def decided(settings: Settings) -> Settings:
@@ -53,6 +54,27 @@ def decided(settings: Settings) -> Settings:
             )
             raise UnsafeError(msg)
     return msgspec.structs.replace(settings, auth=auth)
+
+
+def open_server(data: Path) -> bool:
+    """Say whether a running server has a folder that asks nobody for a key.
+
+    A server notes in its lock's file how it was started; the note of one that is gone stays there,
+    but not its lock.
+    """
+    try:
+        note = (data / SERVER_LOCK).read_text()
+    except OSError:
+        return False
+    if note != note_of(Auth.OFF):
+        return False
+    with Folder(data, create=False).lock(SERVER_LOCK) as lock:
+        return not lock.acquire()
+
+
+def note_of(auth: Auth | None) -> str:
+    """Give what a server leaves in its lock's file."""
+    return f"auth {auth}\n"
 
 
 def authenticator(settings: Settings, database: Database) -> Authenticator:

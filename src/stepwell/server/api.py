@@ -21,7 +21,12 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from stepwell import __version__
-from stepwell.model.errors import StepwellError, UnknownOperationError, ValidationError
+from stepwell.model.errors import (
+    DamagedSeriesError,
+    StepwellError,
+    UnknownOperationError,
+    ValidationError,
+)
 from stepwell.model.names import (
     Component,
     fold,
@@ -89,6 +94,8 @@ def routes(parts: Parts) -> list[Route]:
         loop = asyncio.get_running_loop()
         (series,) = await loop.run_in_executor(parts.executor, parts.store.read, [key])
         if isinstance(series, StepwellError):
+            if isinstance(series, DamagedSeriesError):
+                _log_damage(series)
             raise series
         head = frame_head(series.count)
         size = len(head) + series.count * 8 * len(_COLUMNS)
@@ -149,11 +156,16 @@ class _FrameResponse(Response):
         self._reads = parts.data_plane.reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it. A client that does not read is let go."""
+        """Send it. A client that does not read is let go; damage breaks the answer off."""
         del receive
         peer = peer_of(scope)
         with self._reads.admit(peer), contextlib.suppress(ClientGoneError):
-            await self._send(send, peer)
+            try:
+                await self._send(send, peer)
+            except DamagedSeriesError as error:
+                _log_damage(error)
+                # An answer that has begun and cannot be ended must not look whole.
+                peer.let_go()
 
     async def _send(self, send: Send, peer: Peer) -> None:
         await send(
@@ -173,6 +185,10 @@ class _FrameResponse(Response):
                 async for piece in decoded:
                     await peer.send(send, piece, more=True)
         await peer.send(send, b"", more=False)
+
+
+def _log_damage(error: DamagedSeriesError) -> None:
+    logger.error("a query cannot be answered: %s", error)
 
 
 def _pieces(series: Series) -> Iterator[memoryview]:

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from stepwell.server.interrupts import interrupts_held
 from stepwell.server.settings import Settings
 from stepwell.server.telemetry import configure_logging
 from stepwell.store.sqlite.compacting import compact_until
@@ -82,9 +83,11 @@ class CompactionProcess:
         while not self._is_stopping.is_set():
             # Our own interpreter and module; the folder is an argument, not a shell's text.
             # In a group of its own: Ctrl-C is for the server, which says when to stop.
-            with subprocess.Popen(  # noqa: S603
-                self._command, stdin=subprocess.PIPE, process_group=0
-            ) as process:
+            with interrupts_held():
+                process = subprocess.Popen(  # noqa: S603
+                    self._command, stdin=subprocess.PIPE, process_group=0
+                )
+            with process:
                 self._process = process
                 if self._is_stopping.is_set() and process.stdin is not None:
                     process.stdin.close()

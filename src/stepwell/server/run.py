@@ -9,20 +9,21 @@ import os
 import resource
 import signal
 import socket
-import ssl
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from stepwell.model.errors import CertificateError, FolderInUseError, StoreUnavailableError
-from stepwell.server.access import decided
+from stepwell.model.errors import FolderInUseError, StoreUnavailableError
+from stepwell.server.access import decided, note_of
 from stepwell.server.compaction import CompactionProcess
 from stepwell.server.connections import uvicorn_options
+from stepwell.server.interrupts import interrupts_held
 from stepwell.server.settings import Settings
 from stepwell.server.telemetry import configure_logging
 from stepwell.store.sqlite.folder import SERVER_LOCK, Folder, hot_lock
@@ -30,6 +31,8 @@ from stepwell.store.sqlite.folder import SERVER_LOCK, Folder, hot_lock
 _BACKLOG = 4096
 #: Workers whose parent was killed stop by themselves, and take no longer than this.
 _ORPHANS_S = 10
+#: The exit status of what Ctrl-C has ended before it had begun: 128 and the signal's number.
+_INTERRUPTED = 128 + signal.SIGINT
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -50,6 +53,16 @@ def run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
         KeyEncryptionError: the access keys' secrets cannot be read.
         StoreUnavailableError: the folder cannot be written, or the address cannot be taken.
     """
+    # Until uvicorn listens for signals, nothing is open that a process could not just drop. An
+    # exception would not do: raised in a destructor it is lost, and the server would go on.
+    previous = signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    try:
+        _run(settings, announce)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
     configure_logging(settings.log_level)
     _raise_file_limit()
     _keep_freed_memory()
@@ -60,7 +73,7 @@ def run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
             raise FolderInUseError(msg)
         _wait_for_orphans(folder)
         settings = decided(settings)
-        _check_certificate(settings)
+        lock.note(note_of(settings.auth))
         with contextlib.closing(_listen(settings.host, settings.port)) as listener:
             scheme = "http" if settings.tls_cert is None else "https"
             announce(settings, _address(settings.host, listener.getsockname()[1], scheme))
@@ -76,8 +89,7 @@ def _run_here(settings: Settings, listener: socket.socket) -> None:
 
     config = uvicorn.Config(Application(settings), **_options(settings))
     server = uvicorn.Server(config)
-    # uvicorn raises the signal again when it is done; ending quietly is our way.
-    with contextlib.suppress(KeyboardInterrupt), _quiet_end(), _stopping_on_hangup(server):
+    with _quiet_end(server), _stopping_on_hangup(server):
         server.run(sockets=[listener])
     if not server.started:
         msg = "the server could not start; the reason stands above"
@@ -104,29 +116,23 @@ def _options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def _check_certificate(settings: Settings) -> None:
-    """Load the certificate and its key once, so that what is wrong is said in one line.
-
-    Raises:
-        CertificateError: they cannot be used.
-    """
-    if settings.tls_cert is None:
-        return
-    try:
-        # Nobody may be there to be asked for a password.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            settings.tls_cert, settings.tls_key, password=lambda: b""
-        )
-    except (OSError, ValueError) as error:
-        msg = (
-            f"the certificate {settings.tls_cert} with the key {settings.tls_key} cannot be used:"
-            f" {error}; both must be PEM, belong together, and have no password"
-        )
-        raise CertificateError(msg) from error
-
-
 class _Workers(Multiprocess):
-    """uvicorn's supervisor, but a terminal that is closed stops it, as it stops one process."""
+    """uvicorn's supervisor, but a terminal that is closed stops it, as it stops one process.
+
+    Ctrl-C, which a terminal sends to workers too, is for the supervisor, which says when to stop.
+    """
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        # Whoever starts this helper of multiprocessing's lets SIGINT through again.
+        resource_tracker.ensure_running()
+        with interrupts_held():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        """Start workers anew that have died."""
+        with interrupts_held():
+            super().keep_subprocess_alive()
 
     def handle_hup(self) -> None:
         """Stop; uvicorn would start all workers anew."""
@@ -180,13 +186,23 @@ def _stopping_on_hangup(server: uvicorn.Server) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet_end() -> Iterator[None]:
-    """Let the SIGTERM that uvicorn raises after its shutdown pass by."""
-    previous = signal.signal(signal.SIGTERM, lambda *_: None)
+def _quiet_end(server: uvicorn.Server) -> Iterator[None]:
+    """Let the signal that uvicorn raises again after its shutdown pass by: ending is our way.
+
+    One that comes before uvicorn listens for signals ends the process where it stands.
+    """
+
+    def on_signal(number: int, _frame: object) -> None:
+        if not server.should_exit:
+            os._exit(128 + number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, on_signal) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

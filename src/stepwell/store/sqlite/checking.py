@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from stepwell.model.errors import DamagedSeriesError
 from stepwell.store.sqlite.chunks import (
@@ -18,9 +22,12 @@ from stepwell.store.sqlite.chunks import (
     summarise,
 )
 from stepwell.store.sqlite.folder import Folder, transaction
-from stepwell.store.sqlite.hot import HotReader
+from stepwell.store.sqlite.hot import HotReader, unpack_points
 from stepwell.store.sqlite.registry import Registry
 from stepwell.store.sqlite.store import unavailable_on_error
+
+_SEQ_LAST = 2**63 - 1
+_HOT_POINTS_AT_ONCE = 100_000
 
 
 @dataclass
@@ -45,23 +52,62 @@ def check_folder(path: Path) -> CheckReport:
     with unavailable_on_error(), contextlib.ExitStack() as stack:
         registry = stack.enter_context(contextlib.closing(Registry(folder)))
         chunks = stack.enter_context(contextlib.closing(ChunkFile(folder)))
-        _check_hot_files(folder, registry, report)
+        hot = _check_hot_files(folder, registry, report)
         _check_pages("chunks.db", chunks.db, report)
         _check_pages("registry.db", registry.db, report)
         with transaction(chunks.db, write=False):
-            for series in _series_numbers(chunks, report):
+            numbers = _series_numbers(chunks, report)
+            for series in numbers:
                 _check_series(registry, chunks, series, report)
+            waiting = _waiting(registry, chunks, hot)
+    report.points += sum(sum(row.series.values()) for row in waiting)
+    report.series += len({number for row in waiting for number in row.series} - set(numbers))
     return report
 
 
-def _check_hot_files(folder: Folder, registry: Registry, report: CheckReport) -> None:
+class _HotPoints(NamedTuple):
+    """A row of a hot file: where it is, whose it is, how many points of each series it has."""
+
+    slot: int
+    seq: int
+    component_id: int
+    series: dict[int, int]
+
+
+def _check_hot_files(folder: Folder, registry: Registry, report: CheckReport) -> list[_HotPoints]:
+    """Check the hot files, and give their rows, those that are in chunks too."""
+    found = []
     for slot in registry.slots():
         with contextlib.closing(HotReader(folder, slot)) as reader:
             try:
                 problems = reader.integrity_problems()
+                found += [] if problems else list(_hot_points(reader, slot))
             except sqlite3.DatabaseError as error:
                 problems = [str(error)]
         report.problems += [f"hot-{slot}.db: {problem}" for problem in problems]
+    return found
+
+
+def _hot_points(reader: HotReader, slot: int) -> Iterator[_HotPoints]:
+    seq, is_all = 0, False
+    while not is_all:
+        rows, is_all = reader.rows_after(seq, _SEQ_LAST, _HOT_POINTS_AT_ONCE)
+        for row in rows:
+            series, counts = np.unique(unpack_points([row.points])["series"], return_counts=True)
+            by_series = dict(zip(series.tolist(), counts.tolist(), strict=True))
+            yield _HotPoints(slot, row.seq, row.component_id, by_series)
+            seq = row.seq
+
+
+def _waiting(registry: Registry, chunks: ChunkFile, hot: Sequence[_HotPoints]) -> list[_HotPoints]:
+    """Keep the rows of live components that no chunk holds yet."""
+    try:
+        compacted = chunks.compacted()
+    except sqlite3.DatabaseError:
+        # What is wrong with that file was told already.
+        return []
+    live = registry.live_components({row.component_id for row in hot})
+    return [row for row in hot if row.seq > compacted.get(row.slot, 0) and row.component_id in live]
 
 
 def _check_pages(name: str, db: sqlite3.Connection, report: CheckReport) -> None:

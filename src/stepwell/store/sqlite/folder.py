@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -53,8 +53,16 @@ class Lock:
     """An exclusive lock on a file of its own. Held until `release` or the end of the process."""
 
     def __init__(self, path: Path) -> None:
-        """Open the lock file; nothing is locked yet."""
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Open the lock file; nothing is locked yet.
+
+        Raises:
+            StoreUnavailableError: it cannot be written.
+        """
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            msg = f"{path}: {error.strerror}"
+            raise StoreUnavailableError(msg) from error
 
     def acquire(self, *, wait: bool = False) -> bool:
         """Take the lock. Without `wait`, return False where another process has it."""
@@ -63,6 +71,13 @@ class Lock:
         except BlockingIOError:
             return False
         return True
+
+    def note(self, text: str) -> None:
+        """Leave a note in the file, for others to read. It stays when the lock does not."""
+        # On a full disk a server goes on; only who looks for the note does without.
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, text.encode(), 0)
 
     def give_back(self) -> None:
         """Let others have the lock; it can be taken again."""
@@ -97,6 +112,7 @@ class Folder:
         self.path = path
         try:
             self._check_format(create=create)
+            self._check_access()
         except OSError as error:
             msg = f"data folder {path}: {error.strerror}"
             raise StoreUnavailableError(msg) from error
@@ -133,6 +149,23 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(marker)
+
+    def _check_access(self) -> None:
+        """Refuse a folder with something in it that we may not write: even readers have to.
+
+        SQLite's readers share memory in a file of their own, beside the database.
+        """
+        ours = (".db", "-wal", "-shm", ".lock")
+        for each in (
+            self.path,
+            *(each for each in self.path.iterdir() if each.name.endswith(ours)),
+        ):
+            if not os.access(each, os.R_OK | os.W_OK) and each.exists():
+                msg = (
+                    f"data folder {self.path}: {each} cannot be written by this user, which every"
+                    " command has to. Run it as the folder's owner, or on a copy"
+                )
+                raise StoreUnavailableError(msg)
 
     def lock(self, name: str) -> Lock:
         """Open one of the folder's locks."""
