@@ -33,7 +33,7 @@ def pages(server: Server, members: dict[str, Any]) -> Iterator[list[str]]:
 @pytest.mark.parametrize("order", ["Ascending", "Descending"])
 def test_infinities_at_the_borders_of_pages(server: Server, statistic: str, order: str) -> None:
     """A search sorted by a metric goes on after infinities as after any other number."""
-    metric = f"m{next(_names)}"
+    metric = f"infinities-{next(_names)}"
     values: list[Any] = ["-Infinity", "-Infinity", -1.5, 2.5, "Infinity", "Infinity"]
     names = [f"{metric}-{number}" for number in range(len(values))]
     for name, value in zip(names, values, strict=True):
