@@ -206,8 +206,13 @@ def verify_chunk(chunk: Chunk) -> None:
     Raises:
         DamagedSeriesError: they are not what was written.
     """
-    if _crc(chunk.steps, chunk.timestamps, chunk.values) != chunk.crc:
-        msg = f"chunk at point {chunk.first_index}: its bytes do not match their checksum"
+    verify_columns((chunk.steps, chunk.timestamps, chunk.values), chunk.crc, chunk.first_index)
+
+
+def verify_columns(columns: tuple[bytes, bytes, bytes], crc: int, first_index: int) -> None:
+    """Check a chunk's encoded columns against its CRC. See `verify_chunk`."""
+    if _crc(*columns) != crc:
+        msg = f"chunk at point {first_index}: its bytes do not match their checksum"
         raise DamagedSeriesError(msg)
 
 
@@ -321,7 +326,7 @@ class ChunkFile:
             DamagedSeriesError: they cannot be read.
         """
         found: dict[int, list[PartRow]] = {}
-        for rows in self._rows_of_many(
+        for rows in self.rows_of_many(
             f"SELECT series, first_index, {_PART_COLUMNS} FROM chunk WHERE series IN ({{}})"
             " ORDER BY series, first_index",
             series,
@@ -337,7 +342,7 @@ class ChunkFile:
             DamagedSeriesError: they cannot be read.
         """
         query = "SELECT series, points FROM series_total WHERE series IN ({})"
-        return {row[0]: row[1] for rows in self._rows_of_many(query, series) for row in rows}
+        return {row[0]: row[1] for rows in self.rows_of_many(query, series) for row in rows}
 
     def newest_version(self) -> int:
         """Give the version of the last round that brought points into chunks; 1 before any did."""
@@ -422,7 +427,12 @@ class ChunkFile:
         """Close the connection."""
         self.db.close()
 
-    def _rows_of_many(self, query: str, series: Sequence[int]) -> Iterator[list[Any]]:
+    def rows_of_many(self, query: str, series: Sequence[int]) -> Iterator[list[Any]]:
+        """Run a query with `IN ({})` over many numbers, some at a time.
+
+        Raises:
+            DamagedSeriesError: the rows cannot be read.
+        """
         for first in range(0, len(series), VARIABLES_MAX):
             some = series[first : first + VARIABLES_MAX]
             yield self._rows(query.format(",".join("?" * len(some))), some)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 
 import numpy as np
@@ -28,6 +29,8 @@ from stepwell.store.protocol import (
     Change,
     ColumnName,
     NewComponent,
+    Outline,
+    Overview,
     Series,
     SeriesInfo,
     SeriesKey,
@@ -50,8 +53,10 @@ from stepwell.store.sqlite.hot import (
     PointArray,
     unpack_points,
 )
+from stepwell.store.sqlite.overviewing import KnownOverviews, overviews_of
 from stepwell.store.sqlite.registry import Registry
 from stepwell.store.sqlite.summarising import summarise_component
+from stepwell.store.sqlite.viewing import ChunkView, outlines_of
 
 _EMPTY = np.empty(0, POINT)
 #: Chunks decoded into one piece of a column, 2 MiB of it: fewer hand-overs between threads.
@@ -192,6 +197,49 @@ class Snapshots:
                 component_id: _not_compacted(rows, compacted) for component_id, rows in hot.items()
             }
             return [self._read_one(key, *numbers[key], points, within) for key in keys]
+
+    @contextmanager
+    def view(self, keys: Sequence[SeriesKey]) -> Iterator[ChunkView]:
+        """Look at series as of one instant. See `protocol.Store.view`."""
+        numbers = self._registry.series_numbers(keys)
+        hot = self._hot_rows({each[0] for each in numbers if each is not None})
+        with transaction(self._chunks.db, write=False):
+            compacted = self._compacted()
+            waiting = {each: _not_compacted(rows, compacted) for each, rows in hot.items()}
+            series = [each[1] for each in numbers if each is not None and each[1] is not None]
+            points = {
+                series_id: columns_of(rows[chosen])
+                for component_id, series_id in filter(None, numbers)
+                if len(rows := waiting[component_id])
+                and (chosen := rows["series"] == series_id).any()
+            }
+            found = outlines_of(self._chunks, series, points)
+            outlines: list[Outline | QueryError | StoreError] = []
+            for key, number in zip(keys, numbers, strict=True):
+                if number is None:
+                    outlines.append(unknown(key.component))
+                    continue
+                outline = Outline(()) if number[1] is None else found[number[1]]
+                is_damaged = isinstance(outline, DamagedSeriesError)
+                outlines.append(damaged(key, outline) if is_damaged else outline)
+            yield ChunkView(self._chunks, outlines)
+
+    def overviews(
+        self, components: Sequence[Component], known: KnownOverviews
+    ) -> list[Overview | None]:
+        """Sum components up as of one instant. See `protocol.Store.overviews`."""
+        numbers = self._registry.component_numbers(components)
+        hot = self._hot_rows(set(numbers.values()))
+        with transaction(self._chunks.db, write=False):
+            compacted = self._compacted()
+            waiting = {each: _not_compacted(rows, compacted) for each, rows in hot.items()}
+            found = overviews_of(self._chunks, self._registry, known, waiting)
+        return [found.get(numbers.get(each, 0)) for each in components]
+
+    def count_metrics(self, components: Sequence[Component]) -> dict[str, int]:
+        """Count how many components have a metric. See `protocol.Store.count_metrics`."""
+        numbers = self._registry.component_numbers(components)
+        return self._registry.count_names(list(numbers.values()))
 
     def list_series(self, component: Component) -> list[SeriesInfo]:
         """List a component's series that have points. See `protocol.Store.list_series`."""

@@ -1,0 +1,73 @@
+"""Trial components as the Studio lists them: its filters and orders in the words of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from stepwell.catalog.search.expressions import Expression, Filter, Operator
+from stepwell.catalog.tables import membership, trial
+from stepwell.model.errors import ValidationError
+
+_SORTED_BY = {
+    "created": "CreationTime",
+    "modified": "LastModifiedTime",
+    "name": "TrialComponentName",
+    "status": "Status.PrimaryStatus",
+}
+_STATISTICS = {"last": "Last", "min": "Min", "max": "Max"}
+
+
+def expression_of(experiment: str, text: str, status: str) -> Expression:
+    """Give the search for runs of an experiment, of a status, with a text in either of their names.
+
+    An empty value leaves its filter out.
+    """
+    filters = []
+    if experiment:
+        filters.append(Filter("Parents.ExperimentName", Operator.EQUALS, experiment))
+    if status:
+        filters.append(Filter("Status.PrimaryStatus", Operator.EQUALS, status))
+    parts = ()
+    if text:
+        names = ("TrialComponentName", "DisplayName")
+        found = tuple(Filter(name, Operator.CONTAINS, text) for name in names)
+        parts = (Expression(found, is_any=True),)
+    return Expression(tuple(filters), parts=parts)
+
+
+def property_of(sort: str) -> str:
+    """Give the property that a list is sorted by.
+
+    Raises:
+        ValidationError: there is none of that name.
+    """
+    prefix, _, key = sort.partition(".")
+    if not key and prefix in _SORTED_BY:
+        return _SORTED_BY[prefix]
+    if key and prefix == "parameters":
+        return f"Parameters.{key}"
+    if key and prefix == "metrics":
+        metric, _, statistic = key.rpartition(".")
+        if metric and statistic in _STATISTICS:
+            return f"Metrics.{metric}.{_STATISTICS[statistic]}"
+        # Said in full: the metric's own name may end like a statistic.
+        return f"Metrics.{key}.Last"
+    problem = (
+        f"Value at 'sort' must be one of {', '.join(_SORTED_BY)}, parameters.<name> or"
+        " metrics.<name>[.last|.min|.max]"
+    )
+    raise ValidationError([problem])
+
+
+def count_by_experiment(connection: sa.Connection, experiments: Sequence[int]) -> dict[int, int]:
+    """Count the runs in experiments' trials, by the experiments' numbers; none where there are none."""
+    runs = sa.func.count(membership.c.component_id.distinct())
+    rows = connection.execute(
+        sa.select(trial.c.experiment_id, runs)
+        .join(membership, membership.c.trial_id == trial.c.id)
+        .where(trial.c.experiment_id.in_(experiments))
+        .group_by(trial.c.experiment_id)
+    )
+    return {number: count for number, count in rows}

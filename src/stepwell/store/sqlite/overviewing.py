@@ -1,0 +1,104 @@
+"""A component's points summed up: how many, of how many metrics, from when to when.
+
+What its chunks hold is remembered until a round of compaction touches the component; hot points are
+looked at each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import NamedTuple
+
+import numpy as np
+
+from stepwell.store.protocol import Overview
+from stepwell.store.sqlite.chunks import ChunkFile
+from stepwell.store.sqlite.hot import PointArray
+from stepwell.store.sqlite.registry import Registry
+
+#: Components that are remembered, by number; past that, the oldest are forgotten.
+_KNOWN_MAX = 50_000
+_INT64_LAST = 2**63 - 1
+#: In which round each component last got chunks. Those that never did have none.
+_VERSIONS = "SELECT component, version FROM touched WHERE component IN ({})"
+_TOTALS = (
+    "SELECT series, sum(count), min(timestamp_min), max(timestamp_max), sum(nan_count),"
+    " sum(inf_count + inf_negative_count) FROM chunk WHERE series IN ({}) GROUP BY series"
+)
+
+
+class Known(NamedTuple):
+    """What the chunks of a component hold, as of a round of compaction."""
+
+    version: int
+    overview: Overview
+    series: frozenset[int]
+
+
+#: Shared by threads: entries are whole, and a lost one is only made again.
+KnownOverviews = MutableMapping[int, Known]
+
+_NONE = Overview(0, 0, _INT64_LAST, -_INT64_LAST, 0, 0)
+
+
+def overviews_of(
+    chunks: ChunkFile,
+    registry: Registry,
+    known: KnownOverviews,
+    hot: dict[int, PointArray],
+) -> dict[int, Overview]:
+    """Sum up components; those without points are left out.
+
+    Args:
+        chunks: the chunk file, in a read transaction.
+        registry: for the components' series.
+        known: what was summed up before.
+        hot: the points that no chunk holds, of each component that is asked for.
+    """
+    versions = {
+        row[0]: row[1] for rows in chunks.rows_of_many(_VERSIONS, list(hot)) for row in rows
+    }
+    found: dict[int, Overview] = {}
+    for component, points in hot.items():
+        version = versions.get(component, 0)
+        stored = known.get(component)
+        if stored is None or stored.version != version:
+            stored = _stored(chunks, registry, component, version)
+            known[component] = stored
+            while len(known) > _KNOWN_MAX:
+                known.pop(next(iter(known)), None)
+        overview = _with_hot(stored, points) if len(points) else stored.overview
+        if overview.points:
+            found[component] = overview
+    return found
+
+
+def _stored(chunks: ChunkFile, registry: Registry, component: int, version: int) -> Known:
+    total, series = _NONE, set()
+    numbers = list(registry.series_of(component).values())
+    for rows in chunks.rows_of_many(_TOTALS, numbers):
+        for number, count, first_us, last_us, nan, infinite in rows:
+            series.add(number)
+            total = Overview(
+                total.points + count,
+                0,
+                min(total.first_us, first_us),
+                max(total.last_us, last_us),
+                total.nan + nan,
+                total.infinite + infinite,
+            )
+    return Known(version, total._replace(metrics=len(series)), frozenset(series))
+
+
+def _with_hot(stored: Known, points: PointArray) -> Overview:
+    known = stored.overview
+    values, times = points["value"], points["timestamp_us"]
+    new = set(np.unique(points["series"]).tolist()) - stored.series
+    return Overview(
+        known.points + len(points),
+        known.metrics + len(new),
+        min(known.first_us, int(times.min())),
+        max(known.last_us, int(times.max())),
+        known.nan + int(np.count_nonzero(np.isnan(values))),
+        known.infinite + int(np.count_nonzero(np.isinf(values))),
+    )
