@@ -29,7 +29,7 @@ def expression_of(experiment: str, text: str, status: str) -> Expression:
         filters.append(Filter("Parents.ExperimentName", Operator.EQUALS, experiment))
     if status:
         filters.append(Filter("Status.PrimaryStatus", Operator.EQUALS, status))
-    parts = ()
+    parts: tuple[Expression, ...] = ()
     if text:
         names = ("TrialComponentName", "DisplayName")
         found = tuple(Filter(name, Operator.CONTAINS, text) for name in names)
@@ -62,7 +62,7 @@ def property_of(sort: str) -> str:
 
 
 def count_by_experiment(connection: sa.Connection, experiments: Sequence[int]) -> dict[int, int]:
-    """Count the runs in experiments' trials, by the experiments' numbers; none where there are none."""
+    """Count the runs in experiments' trials, by number; an experiment without any is left out."""
     runs = sa.func.count(membership.c.component_id.distinct())
     rows = connection.execute(
         sa.select(trial.c.experiment_id, runs)
@@ -70,4 +70,4 @@ def count_by_experiment(connection: sa.Connection, experiments: Sequence[int]) -
         .where(trial.c.experiment_id.in_(experiments))
         .group_by(trial.c.experiment_id)
     )
-    return {number: count for number, count in rows}
+    return {row[0]: row[1] for row in rows}

@@ -150,7 +150,7 @@ def on_axis(loaded: Loaded, extent: Extent, place: Place) -> OnAxis:
     """Decode what is on the axis, in order. Raises `DamagedSeriesError`."""
     column = loaded.column(place.axis.column)
     values = loaded.column("values")
-    chosen = has_x(column, place, extent)  # type: ignore[arg-type] # steps and times are whole
+    chosen = has_x(column, place, extent)
     x = column[chosen] + place.offset if place.offset else column[chosen]
     values = values[chosen]
     if (x[1:] < x[:-1]).any():
@@ -182,10 +182,10 @@ def landmarks_of(loaded: Loaded, extent: Extent, place: Place) -> Landmarks:
     if not extent.nan and not extent.plus and not extent.minus:
         return Landmarks()
     columns = [loaded.column("steps"), loaded.column("timestamps_us"), loaded.column("values")]
-    chosen = has_x(columns[0], place, extent)  # type: ignore[arg-type]
+    chosen = has_x(columns[0], place, extent)
     steps, times, values = (column[chosen] for column in columns)
     x = steps if place.axis.column == "steps" else times
-    found = []
+    found: list[Event | None] = []
     for is_one in (np.isnan(values), np.isinf(values)):
         indexes = np.flatnonzero(is_one)
         if not len(indexes):

@@ -8,9 +8,10 @@ series are brought into buckets together.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -35,8 +36,16 @@ from stepwell.store.protocol import Loaded, Outline, Piece, View
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-#: Applies a function to items, in order; on several threads if it likes.
-Spread = Callable[[Callable[[_Item], _Result], Iterable[_Item]], Iterable[_Result]]
+
+
+class Spread(Protocol):
+    """Applies a function to items, in order; on several threads if it likes."""
+
+    def __call__(
+        self, fn: Callable[[_Item], _Result], items: Iterable[_Item], /
+    ) -> Iterable[_Result]:
+        """Give the results, in the order of the items."""
+
 
 #: From so many points on, a piece is worth a digest of its own.
 LARGE_POINTS_MIN = 4096
@@ -74,7 +83,7 @@ class SeriesFrame:
         landmarks: the first of these along x.
         last_us: the latest timestamp of all; None without points.
         rows: by bucket; only buckets that have points.
-        smooth: float64[rows], the average at each bucket's last point; None if it was not asked for.
+        smooth: float64[rows], the average at each bucket's last point; None: not asked for.
         restarts: x of points in the range whose step went back, in order of arrival.
     """
 
@@ -112,7 +121,7 @@ class _Plan(NamedTuple):
 class Charts:
     """Makes charts out of a view of a store. Remembers digests for the next ones."""
 
-    def __init__(self, digests: Digests, spread: Spread[_Item, _Result] = map) -> None:
+    def __init__(self, digests: Digests, spread: Spread = map) -> None:
         """Hold on to where digests are remembered, and to what decodes pieces."""
         self._digests = digests
         self._spread = spread
@@ -242,12 +251,12 @@ def _plan(outline: Outline, place: Place, grid: Grid, query: FrameQuery) -> _Pla
     spans = [place.span(piece.extent) for piece in outline.pieces]
     if query.smoothing is not None:
         known = [span for span in spans if span is not None]
-        if any(later.first < span.last for span, later in zip(known, known[1:], strict=False)):
+        if any(later.first < span.last for span, later in itertools.pairwise(known)):
             # Its history goes back and forth along x: it is sorted as a whole.
             return _Plan([], outline.pieces)
     last_large = 0
     for number, piece in enumerate(outline.pieces, 1):
-        if piece.extent.count >= LARGE_POINTS_MIN:
+        if piece.extent.points >= LARGE_POINTS_MIN:
             last_large = number
     needed = [
         span is not None
@@ -319,11 +328,11 @@ def _frame(
     for part in parts:
         landmarks = landmarks.joined(part.landmarks)
     extents = [piece.extent for piece in outline.pieces]
-    without_x = outline.count_without_step if query.axis is XAxis.STEP else 0
+    without_x = outline.without_step if query.axis is XAxis.STEP else 0
     if smooth is None and query.smoothing is not None:
         smooth = np.empty(0)
     return SeriesFrame(
-        points=outline.count,
+        points=outline.points,
         without_x=without_x,
         in_range=int(rows.count.sum()),
         nan=sum(extent.nan for extent in extents),

@@ -10,7 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from stepwell.model.points import NO_STEP, Int64Array
+import numpy as np
+
+from stepwell.model.points import NO_STEP, Float64Array, Int64Array
 from stepwell.store.protocol import ColumnName, Extent
 
 #: No x is beyond this, whatever is added to it: sums of two fit into int64.
@@ -44,7 +46,7 @@ class Place(NamedTuple):
     def span(self, extent: Extent) -> Span | None:
         """Give where points begin and end; None where none of them is on the axis."""
         if self.axis is XAxis.STEP:
-            if extent.without_step == extent.count:
+            if extent.without_step == extent.points:
                 return None
             return Span(extent.step_min + self.offset, extent.step_max + self.offset)
         return Span(extent.timestamp_min_us + self.offset, extent.timestamp_max_us + self.offset)
@@ -102,13 +104,8 @@ def round_width(width: int) -> int:
     return -(-width >> shift) << shift
 
 
-def on_axis(column: Int64Array, place: Place) -> Int64Array:
-    """Give x of points, of a column without those that are not on the axis."""
-    return column + place.offset if place.offset else column
-
-
-def has_x(column: Int64Array, place: Place, extent: Extent) -> slice | Int64Array:
+def has_x(steps: Int64Array | Float64Array, place: Place, extent: Extent) -> slice | Int64Array:
     """Say which points are on the axis: an index of their columns."""
     if place.axis is not XAxis.STEP or not extent.without_step:
         return slice(None)
-    return (column != NO_STEP).nonzero()[0]
+    return np.flatnonzero(steps != NO_STEP)

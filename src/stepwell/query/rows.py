@@ -71,7 +71,7 @@ class Rows:
 
 _INTS = np.empty(0, np.int64)
 _FLOATS = np.empty(0, np.float64)
-NO_ROWS = Rows(*[_INTS] * 3, *[_FLOATS] * 4, *[_INTS] * 4)
+NO_ROWS = Rows(_INTS, _INTS, _INTS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _INTS, _INTS, _INTS, _INTS)
 
 
 def starts_of(keys: Int64Array) -> Int64Array:

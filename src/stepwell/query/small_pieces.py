@@ -31,7 +31,7 @@ _NO_RESTARTS = np.empty(0, np.int64)
 class Small(NamedTuple):
     """The small pieces of one series: its number in the chart, and how it stands along x."""
 
-    index: int
+    number: int
     pieces: Sequence[Piece]
     place: Place
 
@@ -65,7 +65,7 @@ def small_parts(
         try:
             decoded = _decode(each, some)
         except StepwellError as error:
-            yield each.index, error
+            yield each.number, error
             continue
         whole.append((each, decoded))
     if not whole:
@@ -86,17 +86,17 @@ def small_parts(
         partials = partials_of(smoothing, starts_of(key), x, values)
     bounds = np.searchsorted(rows.bucket, np.arange(len(whole) + 1) * stride).tolist()
     rows = rows.with_bucket(rows.bucket % stride - 1)
-    for number, (each, decoded) in enumerate(whole):
-        first, stop = bounds[number], bounds[number + 1]
+    for place, (each, decoded) in enumerate(whole):
+        first, stop = bounds[place], bounds[place + 1]
         if first == stop:
             continue
         chosen = slice(first, stop)
-        steps = first_steps.get(number, _NO_STEPS)
-        back = restarts.get(number)
+        steps = first_steps.get(place, _NO_STEPS)
+        back = restarts.get(place)
         if back is not None:
             steps = steps._replace(restarts=back)
         yield (
-            each.index,
+            each.number,
             Part(
                 rows.take(chosen),
                 None if partials is None else partials.take(chosen),

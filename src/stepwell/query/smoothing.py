@@ -1,8 +1,9 @@
 """Smoothing by an exponential moving average over a series' whole history.
 
-The average at a point weighs each finite point up to it, in order of x, by a power of two that falls
-with its distance: in points (`weight`), or in x (`half_life`). It is debiased: divided by the sum of
-the weights, so the first points are not drawn towards zero. What is not finite is passed over.
+The average at a point weighs each finite point up to it, in order of x, by a power of two that
+falls with its distance: in points (`weight`), or in x (`half_life`). It is debiased: divided by the
+sum of the weights, so the first points are not drawn towards zero. What is not finite is passed
+over.
 
 The average does not depend on buckets or on what is looked at. It is computed by parts: each part
 weighs its own points as seen from its last one, and parts are then chained. Every weight is

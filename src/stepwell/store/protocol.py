@@ -74,7 +74,7 @@ class Extent(NamedTuple):
     `step_min > step_max` where no point has a step.
     """
 
-    count: int
+    points: int
     without_step: int
     step_min: int
     step_max: int
@@ -103,12 +103,12 @@ class Outline(NamedTuple):
     pieces: Sequence[Piece]
 
     @property
-    def count(self) -> int:
+    def points(self) -> int:
         """Count the series' points."""
-        return sum(piece.extent.count for piece in self.pieces)
+        return sum(piece.extent.points for piece in self.pieces)
 
     @property
-    def count_without_step(self) -> int:
+    def without_step(self) -> int:
         """Count the series' points that have no step."""
         return sum(piece.extent.without_step for piece in self.pieces)
 

@@ -1,1 +1,1 @@
-"""The native API under /api/v1, which the Studio lives by: frames, runs, metrics, sessions, live."""
+"""The native API under /api/v1, by which the Studio lives: frames, runs, sessions, live."""

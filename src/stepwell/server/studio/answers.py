@@ -1,4 +1,4 @@
-"""What the native API answers, as types: answers are made of them, and so is the OpenAPI document."""
+"""What the native API answers, as types, of which the OpenAPI document is made too."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from stepwell.model.errors import StepwellError, ValidationError
+from stepwell.model.errors import ValidationError
 from stepwell.query.frames import FrameQuery, RunSeries
 from stepwell.query.grids import X_MAX, XAxis
 from stepwell.query.smoothing import Smoothing
@@ -100,7 +100,7 @@ def answered(studio: Studio, asked: Asked, request: FrameRequest) -> list[Answer
     ]
     charts = []
     with studio.store.view(keys) as view:
-        _check_size(request, [getattr(each, "count", 0) for each in view.outlines])
+        _check_size(request, [getattr(each, "points", 0) for each in view.outlines])
         first = 0
         for chart in request.charts:
             outlines = view.outlines[first : first + len(chart.runs)]
@@ -160,12 +160,9 @@ def whole(x: float | None, axis: XAxis, rounded: object) -> int | None:
     return math.floor(scaled) if rounded is math.floor else math.ceil(scaled)
 
 
-def failed(outline: object) -> bool:
-    """Say whether a series has an error in its place."""
-    return isinstance(outline, StepwellError)
-
-
 _SUMMARY = "Bring many series into buckets that each chart's series share; nothing is left out."
+_JSON = (FrameRequest, FrameDocument)
+_CSV = (FrameRequest, None, "text/csv")
 
 ENDPOINTS = [
     Endpoint("POST", "frames", "QueryFrames", _SUMMARY, _binary, FrameRequest, None, FRAME_TYPE),
@@ -173,9 +170,9 @@ ENDPOINTS = [
     Endpoint(
         "POST", "frames.json", "QueryFramesJson", _SUMMARY, _json, FrameRequest, FrameDocument
     ),
-    Endpoint("GET", "frames.json", "GetFramesJson", _SUMMARY, _json, FrameRequest, FrameDocument),
+    Endpoint("GET", "frames.json", "GetFramesJson", _SUMMARY, _json, *_JSON),
     Endpoint(
         "POST", "frames.csv", "QueryFramesCsv", _SUMMARY, _csv, FrameRequest, None, "text/csv"
     ),
-    Endpoint("GET", "frames.csv", "GetFramesCsv", _SUMMARY, _csv, FrameRequest, None, "text/csv"),
+    Endpoint("GET", "frames.csv", "GetFramesCsv", _SUMMARY, _csv, *_CSV),
 ]

@@ -57,7 +57,10 @@ def binary(
 ) -> list[memoryview]:
     """Encode charts as a binary frame: its head, and its columns."""
     total = sum(
-        len(series.rows) for each in charts for series in each.frame.series if _is_there(series)
+        len(series.rows)
+        for each in charts
+        for series in each.frame.series
+        if isinstance(series, SeriesFrame)
     )
     values = np.empty(total * len(columns), "<f8")
     offset = 0
@@ -215,7 +218,3 @@ def _column(series: SeriesFrame, name: str, axis: XAxis) -> Float64Array:
     if name == "first_x" and axis is not XAxis.STEP:
         return column / axis.units
     return column
-
-
-def _is_there(series: SeriesFrame | StepwellError) -> bool:
-    return isinstance(series, SeriesFrame)

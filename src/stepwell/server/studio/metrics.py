@@ -127,8 +127,8 @@ def _points(studio: Studio, asked: Asked) -> tuple[Points, int, str | None]:
             first, stop = skipped - total, skipped + request.limit - total
             if wanted.misses(piece.extent):
                 continue
-            if wanted.is_all and (first >= piece.extent.count or stop <= 0):
-                total += piece.extent.count
+            if wanted.is_all and (first >= piece.extent.points or stop <= 0):
+                total += piece.extent.points
                 continue
             (loaded,) = view.load([piece])
             if isinstance(loaded, StepwellError):

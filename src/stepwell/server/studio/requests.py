@@ -28,7 +28,7 @@ NOTE_CHARS_MAX = 1000
 _STEP_MAX = Limits().step_max
 
 _Request = TypeVar("_Request", bound=msgspec.Struct)
-#: A trial component's name. Which ones there can be is not looked at: those that cannot are unknown.
+#: A trial component's name. One that no component can have is not refused: it is unknown.
 Run = Annotated[str, msgspec.Meta(min_length=1, max_length=120, description="a run's name")]
 Metric = Annotated[str, msgspec.Meta(min_length=1, max_length=255, description="a metric's name")]
 Runs = Annotated[list[Run], msgspec.Meta(max_length=RUNS_MAX)]

@@ -139,7 +139,11 @@ def _summary(summary: MetricSummary) -> MetricSummaryDocument:
     return MetricSummaryDocument(
         summary.metric,
         summary.count,
-        *map(number, (summary.min, summary.max, summary.last, summary.avg, summary.std_dev)),
+        number(summary.min),
+        number(summary.max),
+        number(summary.last),
+        number(summary.avg),
+        number(summary.std_dev),
         summary.timestamp_us / 1000,
     )
 

@@ -210,7 +210,8 @@ class Snapshots:
             points = {
                 series_id: columns_of(rows[chosen])
                 for component_id, series_id in filter(None, numbers)
-                if len(rows := waiting[component_id])
+                if series_id is not None
+                and len(rows := waiting[component_id])
                 and (chosen := rows["series"] == series_id).any()
             }
             found = outlines_of(self._chunks, series, points)
@@ -220,8 +221,9 @@ class Snapshots:
                     outlines.append(unknown(key.component))
                     continue
                 outline = Outline(()) if number[1] is None else found[number[1]]
-                is_damaged = isinstance(outline, DamagedSeriesError)
-                outlines.append(damaged(key, outline) if is_damaged else outline)
+                if isinstance(outline, DamagedSeriesError):
+                    outline = damaged(key, outline)
+                outlines.append(outline)
             yield ChunkView(self._chunks, outlines)
 
     def overviews(

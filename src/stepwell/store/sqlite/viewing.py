@@ -69,7 +69,7 @@ class ChunkPiece:
     @property
     def identity(self) -> Hashable:
         """Numbers of series are never given twice, and a chunk is never changed."""
-        return self.place.series, self.place.first_index, self.extent.count, self.place.crc
+        return self.place.series, self.place.first_index, self.extent.points, self.place.crc
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class LoadedChunk:
 
     def column(self, name: ColumnName) -> Int64Array | Float64Array:
         """Decode one column. Raises `DamagedSeriesError`."""
-        first_index, count = self._piece.place.first_index, self._piece.extent.count
+        first_index, count = self._piece.place.first_index, self._piece.extent.points
         if not self._is_verified:
             verify_columns(self._columns, self._piece.place.crc, first_index)
             self._is_verified = True
@@ -192,7 +192,7 @@ def _outline(
     rows: Sequence[tuple[ChunkPlace, Extent]], total: int, hot: Points | None
 ) -> Outline | StoreError:
     try:
-        check_sequence([(place.first_index, extent.count) for place, extent in rows], total)
+        check_sequence([(place.first_index, extent.points) for place, extent in rows], total)
     except DamagedSeriesError as error:
         return error
     pieces: list[Piece] = [ChunkPiece(place, extent) for place, extent in rows]
