@@ -1,0 +1,28 @@
+/** The theme's colours for the canvas, which does not see style sheets. */
+
+import type { PlotStyle } from './plot'
+import { color, dash, type Theme } from './palette'
+import type { Line, Scene } from './scene'
+
+const PAPER: Record<Theme, { paper: string; text: string; muted: string; grid: string }> = {
+  light: { paper: '#ffffff', text: '#17201e', muted: '#596562', grid: '#edefee' },
+  dark: { paper: '#14191c', text: '#e6eceb', muted: '#94a2a3', grid: '#1e262a' },
+}
+
+export const FONT = "'Inter Variable', ui-sans-serif, system-ui, sans-serif"
+
+export function colors(theme: Theme) {
+  return { ...PAPER[theme], font: FONT }
+}
+
+export function paint(from: { theme: Theme; lit: string | null }, scene: Scene): PlotStyle {
+  const { theme, lit } = from
+  const known = scene.lines.some((line) => line.id === lit)
+  return {
+    ...PAPER[theme],
+    font: FONT,
+    lit: known ? lit : null,
+    color: (line: Line) => color(line.slot, theme),
+    dash: (line: Line) => dash(line.slot),
+  }
+}
