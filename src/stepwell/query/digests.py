@@ -45,7 +45,12 @@ class Landmarks(NamedTuple):
 
     def joined(self, other: Landmarks) -> Landmarks:
         """Give the first ones of two pieces of which the other one arrived later."""
+        if other is NO_LANDMARKS:
+            return self
         return Landmarks(_earlier(self.nan, other.nan), _earlier(self.infinite, other.infinite))
+
+
+NO_LANDMARKS = Landmarks()
 
 
 class Steps(NamedTuple):
@@ -180,7 +185,7 @@ def digest_of(
 def landmarks_of(loaded: Loaded, extent: Extent, place: Place) -> Landmarks:
     """Find where what is not finite begins. Raises `DamagedSeriesError`."""
     if not extent.nan and not extent.plus and not extent.minus:
-        return Landmarks()
+        return NO_LANDMARKS
     columns = [loaded.column("steps"), loaded.column("timestamps_us"), loaded.column("values")]
     chosen = has_x(columns[0], place, extent)
     steps, times, values = (column[chosen] for column in columns)

@@ -18,6 +18,7 @@ import numpy as np
 from stepwell.model.errors import StepwellError
 from stepwell.model.points import Float64Array
 from stepwell.query.digests import (
+    NO_LANDMARKS,
     RESTARTS_MAX,
     Digest,
     Digests,
@@ -293,8 +294,8 @@ def _series_frame(
     if isinstance(parts, StepwellError):
         return parts
     rows, smooth = _joined([part for part in parts if len(part.rows)], query.smoothing)
-    first, stop = np.searchsorted(rows.bucket, (0, grid.buckets))
-    if stop - first < len(rows):
+    if len(rows) and (rows.bucket[0] < 0 or rows.bucket[-1] >= grid.buckets):
+        first, stop = np.searchsorted(rows.bucket, (0, grid.buckets))
         rows = rows.take(slice(first, stop))
         smooth = None if smooth is None else smooth[first:stop]
     return _frame(series.outline, query, rows, smooth, parts, grid)
@@ -304,9 +305,10 @@ def _joined(parts: Sequence[Part], smoothing: Smoothing | None) -> tuple[Rows, F
     """Merge a series' parts into one row a bucket."""
     if not parts:
         return NO_ROWS, None if smoothing is None else np.empty(0)
-    rows = Rows.joined([part.rows for part in parts])
     if smoothing is None:
-        return merged(rows), None
+        # One part's rows by themselves may be blocks: several of them in one bucket.
+        return merged(Rows.joined([part.rows for part in parts])), None
+    rows = Rows.joined([part.rows for part in parts])
     partials = [part.partials for part in parts if part.partials is not None]
     begins = np.zeros(len(rows), np.bool_)
     begins[0] = True
@@ -324,21 +326,29 @@ def _frame(
     parts: Sequence[Part],
     grid: Grid | None = None,
 ) -> SeriesFrame:
-    landmarks = Landmarks()
+    landmarks = NO_LANDMARKS
     for part in parts:
         landmarks = landmarks.joined(part.landmarks)
-    extents = [piece.extent for piece in outline.pieces]
-    without_x = outline.without_step if query.axis is XAxis.STEP else 0
+    points = without_step = nan = infinite = 0
+    last_us = None
+    for piece in outline.pieces:
+        extent = piece.extent
+        points += extent.points
+        without_step += extent.without_step
+        nan += extent.nan
+        infinite += extent.plus + extent.minus
+        if last_us is None or extent.timestamp_max_us > last_us:
+            last_us = extent.timestamp_max_us
     if smooth is None and query.smoothing is not None:
         smooth = np.empty(0)
     return SeriesFrame(
-        points=outline.points,
-        without_x=without_x,
+        points=points,
+        without_x=without_step if query.axis is XAxis.STEP else 0,
         in_range=int(rows.count.sum()),
-        nan=sum(extent.nan for extent in extents),
-        infinite=sum(extent.plus + extent.minus for extent in extents),
+        nan=nan,
+        infinite=infinite,
         landmarks=landmarks,
-        last_us=max((extent.timestamp_max_us for extent in extents), default=None),
+        last_us=last_us,
         rows=rows,
         smooth=smooth,
         restarts=[] if grid is None else _restarts(parts, grid),

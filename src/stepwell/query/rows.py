@@ -9,6 +9,7 @@ last point is the one of the greatest x, and of several the one that arrived las
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Self
 
 import numpy as np
@@ -55,20 +56,21 @@ class Rows:
 
     def take(self, chosen: Int64Array | slice) -> Self:
         """Choose rows."""
-        return type(self)(*(getattr(self, each.name)[chosen] for each in fields(self)))
+        return type(self)(*[column[chosen] for column in _columns_of(self)])
 
     def with_bucket(self, bucket: Int64Array) -> Self:
         """Give the rows other buckets."""
-        return type(self)(bucket, *(getattr(self, each.name) for each in fields(self)[1:]))
+        return type(self)(bucket, *_columns_of(self)[1:])
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
         """Put rows one after another."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(np.concatenate([getattr(p, e.name) for p in parts]) for e in fields(cls)))
+        return cls(*map(np.concatenate, zip(*map(_columns_of, parts), strict=True)))
 
 
+_columns_of = attrgetter(*(each.name for each in fields(Rows)))
 _INTS = np.empty(0, np.int64)
 _FLOATS = np.empty(0, np.float64)
 NO_ROWS = Rows(_INTS, _INTS, _INTS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _INTS, _INTS, _INTS, _INTS)

@@ -13,6 +13,7 @@ import numpy as np
 from stepwell.model.errors import StepwellError
 from stepwell.model.points import NO_STEP, Float64Array, Int64Array
 from stepwell.query.digests import (
+    NO_LANDMARKS,
     RESTARTS_MAX,
     Landmarks,
     Part,
@@ -111,7 +112,7 @@ _NO_STEPS = Steps(NO_STEP, 0, NO_STEP, _NO_RESTARTS)
 
 def _decode(small: Small, loaded: Sequence[Loaded | StepwellError]) -> _Decoded:
     place = small.place
-    x, steps, values, landmarks = [], [], [], Landmarks()
+    x, steps, values, landmarks = [], [], [], NO_LANDMARKS
     for piece, each in zip(small.pieces, loaded, strict=True):
         if isinstance(each, StepwellError):
             raise each
