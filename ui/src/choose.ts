@@ -19,6 +19,7 @@ export function listed(runs: Run[], view: View): Run[] {
   const { test } = filter(view.runs)
   return runs.filter((run) => {
     if (view.status.length && !view.status.includes(run.status ?? 'Unknown')) return false
+    if (view.nan_runs && !((run.nan ?? 0) + (run.inf ?? 0))) return false
     if (test(title(run)) || test(run.name)) return true
     return Object.entries(run.tags ?? {}).some(([key, value]) => test(`${key}=${value}`))
       || Object.entries(run.parameters ?? {}).some(([key, value]) => test(`${key}=${value}`))
@@ -54,6 +55,20 @@ export function freshness(run: Run, now: number): Freshness {
   const silent = age ?? now - run.created_ms
   if (run.status === 'InProgress') return silent > STALLED_MS ? 'stalled' : 'running'
   return silent <= STALLED_MS && age !== null ? 'running' : 'quiet'
+}
+
+export const NO_VALUE = '(none)'
+
+/** The group that a run is in: its value of a parameter. */
+export function groupOf(run: Run | undefined, parameter: string): string {
+  return String(run?.parameters?.[parameter] ?? NO_VALUE)
+}
+
+/** All groups in order, whichever runs are drawn: their colours come from their places. */
+export function groups(list: Run[], parameter: string): string[] {
+  const names = new Set(list.map((run) => groupOf(run, parameter)))
+  const byNumber = (a: string, b: string) => Number(a) - Number(b)
+  return [...names].sort((a, b) => byNumber(a, b) || a.localeCompare(b, 'en', { numeric: true }))
 }
 
 /** The parameters of any run, those that differ first. */

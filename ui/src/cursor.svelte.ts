@@ -94,9 +94,13 @@ export function moveTo(scene: Scene, x: number, near: string | null, place: Plac
   cursor.scene = scene
   cursor.metric = scene.metric
   cursor.x = x
-  cursor.near = near
+  const known = scene.lines.find(
+    (line) => line.id === near || line.members.some((member) => member.id === near),
+  )
+  cursor.near = known?.id ?? entriesAt(scene, x)[0]?.line.id ?? null
   cursor.place = place
-  if (looking.now.at !== null) amend({ at: x, on_chart: scene.metric })
+  const { at, on_chart } = looking.now
+  if (at !== null && (at !== x || on_chart !== scene.metric)) amend({ at: x, on_chart: scene.metric })
 }
 
 /** What is below the cursor as lines of text, for the clipboard. */

@@ -53,11 +53,11 @@ export function drawScene(
   context.lineJoin = 'round'
   const lit = scene.lines.filter((line) => line.id === style.lit)
   const others = scene.lines.filter((line) => line.id !== style.lit)
-  const crowded = scene.lines.length > 40
-  for (const line of others) drawLine(context, line, map, style, lit.length > 0, crowded)
+  const crowd = scene.lines.length
+  for (const line of others) drawLine(context, line, map, style, lit.length > 0, crowd)
   for (const line of lit) {
     for (const member of line.members) drawMember(context, member, map, style.color(line))
-    drawLine(context, line, map, style, false, false, true)
+    drawLine(context, line, map, style, false, 1, true)
   }
   for (const line of scene.lines) drawBad(context, scene, line, map, style)
   context.restore()
@@ -65,14 +65,15 @@ export function drawScene(
 
 function drawLine(
   context: CanvasRenderingContext2D, line: Line, map: Mapping, style: Style,
-  dim: boolean, crowded: boolean, lit = false,
+  dim: boolean, crowd: number, lit = false,
 ): void {
   const { ratio } = map
+  const crowded = crowd > 40
   const color = style.color(line)
   context.strokeStyle = color
   context.fillStyle = color
   const strength = dim ? 0.16 : crowded ? 0.7 : 1
-  if (line.wide) drawEnvelope(context, line, map, strength, crowded)
+  if (line.wide) drawEnvelope(context, line, map, strength, crowd)
   for (const x of line.restarts) drawRestart(context, x, map, strength)
   if (line.raw) {
     context.globalAlpha = 0.28 * strength
@@ -109,7 +110,7 @@ function trace(
 
 /** The exact least and most of each bucket: an edge, since a thin band barely shows a spike. */
 function drawEnvelope(
-  context: CanvasRenderingContext2D, line: Line, map: Mapping, strength: number, crowded: boolean,
+  context: CanvasRenderingContext2D, line: Line, map: Mapping, strength: number, crowd: number,
 ): void {
   const rows = line.x.length
   const low = (row: number) => {
@@ -147,9 +148,9 @@ function drawEnvelope(
         edge.moveTo(map.toX(line.x[start]), map.toY(line.max[start]))
         edge.lineTo(map.toX(line.x[start]), low(start))
       }
-      context.globalAlpha = (crowded ? 0.05 : 0.13) * strength
+      context.globalAlpha = Math.max(0.02, Math.min(0.14, 0.4 / crowd)) * strength
       context.fill(band)
-      context.globalAlpha = (crowded ? 0.25 : 0.5) * strength
+      context.globalAlpha = Math.max(0.16, Math.min(0.5, 2 / crowd)) * strength
       context.lineWidth = 0.75 * map.ratio
       context.stroke(edge)
     }
@@ -189,7 +190,7 @@ function drawRestart(
   context: CanvasRenderingContext2D, x: number, map: Mapping, strength: number,
 ): void {
   const at = Math.round(map.toX(x))
-  context.globalAlpha = 0.7 * strength
+  context.globalAlpha = 0.5 * strength
   context.lineWidth = map.ratio
   context.setLineDash([2 * map.ratio, 3 * map.ratio])
   context.beginPath()
@@ -211,9 +212,9 @@ function drawBad(
     for (let row = 0; row < line.x.length; row += 1) {
       const from = map.toX(scene.start + line.bucket[row] * scene.width)
       const wide = Math.max(2 * ratio, map.toX(scene.start + (line.bucket[row] + 1) * scene.width) - from)
-      if (line.bad.nan[row]) context.fillRect(from, bottom - 3 * ratio, wide, 3 * ratio)
-      if (line.bad.above[row]) triangle(context, from + wide / 2, map.top + ratio, -5 * ratio)
-      if (line.bad.below[row]) triangle(context, from + wide / 2, bottom - 4 * ratio, 5 * ratio)
+      const low = line.bad.nan[row] || line.bad.below[row]
+      if (low) context.fillRect(from, bottom - 3 * ratio, wide, 3 * ratio)
+      if (line.bad.above[row]) context.fillRect(from, map.top, wide, 3 * ratio)
     }
   }
   if (line.firstBad) {
@@ -232,14 +233,6 @@ function drawBad(
     diamond(context, x, bottom - 7 * ratio, 5 * ratio)
   }
   context.globalAlpha = 1
-}
-
-function triangle(context: CanvasRenderingContext2D, x: number, y: number, size: number): void {
-  context.beginPath()
-  context.moveTo(x, y)
-  context.lineTo(x - size * 0.8, y - size * 1.4)
-  context.lineTo(x + size * 0.8, y - size * 1.4)
-  context.fill()
 }
 
 function diamond(context: CanvasRenderingContext2D, x: number, y: number, size: number): void {

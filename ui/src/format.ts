@@ -77,6 +77,16 @@ export function clock(ms: number): string {
   return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? CLOCK.format(ms) : '–'
 }
 
+const MOMENT = new Intl.DateTimeFormat(undefined, {
+  month: 'short', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
+  fractionalSecondDigits: 3, hourCycle: 'h23',
+})
+
+/** A clock with milliseconds and without the year. */
+export function moment(ms: number): string {
+  return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? MOMENT.format(ms) : '–'
+}
+
 /** A place on the x axis in full. */
 export function place(axis: Axis, x: number): string {
   if (axis === 'step') return `step ${count(x)}`

@@ -15,13 +15,20 @@ export function colors(theme: Theme) {
   return { ...PAPER[theme], font: FONT }
 }
 
+/** The line that is lit: the run's own, or that of the group it is in. */
+export function litLine(scene: Scene, lit: string | null): string | null {
+  const found = scene.lines.find(
+    (line) => line.id === lit || line.members.some((member) => member.id === lit),
+  )
+  return found?.id ?? null
+}
+
 export function paint(from: { theme: Theme; lit: string | null }, scene: Scene): PlotStyle {
   const { theme, lit } = from
-  const known = scene.lines.some((line) => line.id === lit)
   return {
     ...PAPER[theme],
     font: FONT,
-    lit: known ? lit : null,
+    lit: litLine(scene, lit),
     color: (line: Line) => color(line.slot, theme),
     dash: (line: Line) => dash(line.slot),
   }

@@ -34,3 +34,15 @@ export function color(slot: number, theme: Theme): string {
 export function dash(slot: number): number[] {
   return DASHES[Math.floor(slot / LIGHT.length) % DASHES.length]
 }
+
+/** The dash of a line as the fill of its swatch: one style sheet value. */
+export function swatch(slot: number, theme: Theme): string {
+  const paint = color(slot, theme)
+  const [on, off, more, gap] = dash(slot)
+  if (on === undefined) return paint
+  const scale = 0.7
+  const stops = more === undefined
+    ? `${paint} 0 ${on * scale}px, transparent 0 ${(on + off) * scale}px`
+    : `${paint} 0 ${on * scale}px, transparent 0 ${(on + off) * scale}px, ${paint} 0 ${(on + off + more) * scale}px, transparent 0 ${(on + off + more + gap) * scale}px`
+  return `repeating-linear-gradient(90deg, ${stops})`
+}

@@ -20,13 +20,20 @@ export interface Line {
   bucket: Float64Array
   /** What is no number, of the bucket. Null where there is none at all. */
   bad: { nan: Float64Array; above: Float64Array; below: Float64Array } | null
-  firstBad: { x: number; step: number | null } | null
+  firstBad: Bad | null
   /** Whether any bucket has more than one value: else the envelope is the line. */
   wide: boolean
   restarts: number[]
   series: Series | null
   members: Line[]
   faint: boolean
+}
+
+/** Where the first value that is no number stands. */
+export interface Bad {
+  kind: 'NaN' | 'Inf'
+  x: number
+  step: number | null
 }
 
 export interface Outside {
@@ -50,7 +57,7 @@ export interface Scene {
   inRange: number
   widest: number
   withoutX: number
-  firstNan: { run: string; label: string; x: number; step: number | null } | null
+  firstBad: (Bad & { run: string; label: string }) | null
   bad: number
   errors: { run: string; message: string }[]
   difference: boolean
@@ -64,6 +71,8 @@ export interface SceneOptions {
   base: string
   /** Value of the parameter that is grouped by, or null to draw runs. */
   groupOf: ((run: string) => string) | null
+  /** All groups, in the order of their colours. */
+  groups: string[]
   labelOf: (run: string) => string
   slotOf: (run: string) => number
   /** Runs to draw; the baseline may be fetched without being drawn. */
@@ -93,7 +102,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     widest: shown.reduce((most, series) => Math.max(most, series.widest), 0),
     withoutX: sum((series) => series.without_x),
     bad: sum((series) => series.nan + series.inf),
-    firstNan: firstNan(shown, options),
+    firstBad: firstOf(shown, options),
     errors: shown.flatMap((s) => (s.error ? [{ run: s.run, message: s.error }] : [])),
     difference,
   }
@@ -113,18 +122,19 @@ function toLine(frame: ChartFrame, series: Series, options: SceneOptions): Line 
     if (columns.min[row] !== columns.max[row] && !Number.isNaN(columns.min[row])) wide = true
     if (columns.nan[row] || columns.pos_inf[row] || columns.neg_inf[row]) bad = true
   }
-  const firsts = [series.first_nan, series.first_inf].filter((each) => each !== null)
-  firsts.sort((one, other) => one.x - other.x)
   return {
     id: series.run,
     label: options.labelOf(series.run),
     slot: options.slotOf(series.run),
     x,
-    middle: columns.smooth ?? columns.mean,
+    // The average goes on where there is no number: the line does not.
+    middle: columns.smooth
+      ? columns.smooth.map((each, row) => (Number.isNaN(columns.mean[row]) ? NaN : each))
+      : columns.mean,
     raw: columns.smooth ? columns.mean : null,
     min: columns.min, max: columns.max, count: columns.count, bucket: columns.bucket,
     bad: bad ? { nan: columns.nan, above: columns.pos_inf, below: columns.neg_inf } : null,
-    firstBad: firsts[0] ?? null,
+    firstBad: firstBad(series),
     wide,
     restarts: series.restarts,
     series,
@@ -181,10 +191,11 @@ function grouped(lines: Line[], options: SceneOptions): Line[] {
     const name = options.groupOf!(line.id)
     groups.set(name, [...(groups.get(name) ?? []), line])
   }
-  const names = [...groups.keys()].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-  return names.map((name, index) => {
+  const names = options.groups.filter((name) => groups.has(name))
+  return names.map((name) => {
     const members = groups.get(name)!
-    return { ...meanLine(members), id: name, label: name, slot: index, members }
+    const slot = options.groups.indexOf(name)
+    return { ...meanLine(members), id: name, label: name, slot, members }
   })
 }
 
@@ -223,14 +234,18 @@ function meanLine(members: Line[]): Line {
   }
 }
 
-function firstNan(shown: Series[], options: SceneOptions): Scene['firstNan'] {
-  let first: Scene['firstNan'] = null
+/** The first NaN or infinity of a series. */
+function firstBad({ first_nan: nan, first_inf: inf }: Series): Bad | null {
+  if (nan && (!inf || nan.x <= inf.x)) return { kind: 'NaN', x: nan.x, step: nan.step }
+  return inf && { kind: 'Inf', x: inf.x, step: inf.step }
+}
+
+function firstOf(shown: Series[], options: SceneOptions): Scene['firstBad'] {
+  let first: Scene['firstBad'] = null
   for (const series of shown) {
-    for (const event of [series.first_nan, series.first_inf]) {
-      if (event && (!first || event.x < first.x)) {
-        const label = options.labelOf(series.run)
-        first = { run: series.run, label, x: event.x, step: event.step }
-      }
+    const bad = firstBad(series)
+    if (bad && (!first || bad.x < first.x)) {
+      first = { ...bad, run: series.run, label: options.labelOf(series.run) }
     }
   }
   return first
@@ -241,8 +256,9 @@ function xRange(frame: ChartFrame, lines: Line[], options: SceneOptions): [numbe
   let high = -Infinity
   for (const line of lines) {
     if (!line.x.length) continue
-    low = Math.min(low, line.x[0])
-    high = Math.max(high, line.x[line.x.length - 1])
+    const last = frame.start + (line.bucket[line.bucket.length - 1] + 1) * frame.width
+    low = Math.min(low, line.series?.columns.first_x[0] ?? line.x[0])
+    high = Math.max(high, Math.min(last, frame.stop) - (options.axis === 'step' ? 1 : 0))
   }
   if (!(low <= high)) [low, high] = [frame.start, frame.stop]
   low = options.from ?? low
@@ -355,12 +371,13 @@ export function spoken(scene: Scene): string {
       parts.push(`Highest at the end: ${visible(most.line.label)} with ${value(most.last!)}.`)
     }
   }
-  if (scene.firstNan) parts.push(`First NaN or infinity at ${nanPlace(scene.firstNan)}.`)
+  if (scene.firstBad) parts.push(`${badPlace(scene.firstBad)}.`)
   return parts.join(' ')
 }
 
-export function nanPlace(first: { x: number; step: number | null }): string {
-  return first.step === null ? `x ${count(first.x)}` : `step ${count(first.step)}`
+export function badPlace(first: Bad): string {
+  const where = first.step === null ? '' : ` at step ${count(first.step)}`
+  return `first ${first.kind}${where}`
 }
 
 export function lastFinite(line: Line): number | null {

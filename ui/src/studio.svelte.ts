@@ -1,10 +1,10 @@
 /** What the server has said: session, runs, metrics. What is looked at is in view.svelte.ts. */
 
 import * as api from './api'
-import { drawn, listed, title } from './choose'
+import { drawn, groupOf, groups, listed, title } from './choose'
 import { Live, type Changed, type LiveState } from './live'
 import { Loader } from './loader'
-import { color, dash, slotOf, type Theme } from './palette'
+import { color, slotOf, swatch, type Theme } from './palette'
 import type { Experiment, MetricName, MetricRank, Run, Session } from './types'
 import { sections } from './sections'
 import { looking } from './view.svelte'
@@ -35,6 +35,7 @@ class Studio {
   drawn = $derived(drawn(this.list, looking.now))
   byName = $derived(new Map(this.runs.map((run) => [run.name, run])))
   sections = $derived(sections(this.metrics, looking.now, this.ranks))
+  groups = $derived(looking.now.group ? groups(this.list, looking.now.group) : [])
   mayWrite = $derived(this.session?.role !== 'read')
 
   label = (name: string) => {
@@ -42,8 +43,14 @@ class Studio {
     return run ? title(run) : name
   }
   slot = (name: string) => slotOf(this.byName.get(name) ?? { name })
-  color = (name: string) => color(this.slot(name), this.theme)
-  dash = (name: string) => dash(this.slot(name))
+  /** As it is drawn: in the colour of its group where runs are grouped. */
+  private shown = (name: string) => {
+    const parameter = looking.now.group
+    if (!parameter) return this.slot(name)
+    return Math.max(0, this.groups.indexOf(groupOf(this.byName.get(name), parameter)))
+  }
+  color = (name: string) => color(this.shown(name), this.theme)
+  swatch = (name: string) => swatch(this.shown(name), this.theme)
 }
 
 export const studio = new Studio()

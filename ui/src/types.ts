@@ -38,6 +38,8 @@ export interface Run {
   last_point_ms: number | null
   points: number
   metrics: number
+  nan?: number
+  inf?: number
   parameters: Record<string, string | number>
   tags: Record<string, string>
 }

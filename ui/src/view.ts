@@ -49,14 +49,16 @@ export interface View {
   on_chart: string
   /** Table: only columns in which runs differ. */
   differing: boolean
+  /** Only charts, and only runs, with NaN or infinities. */
   nan: boolean
+  nan_runs: boolean
 }
 
 export const DEFAULTS: Readonly<View> = {
   page: 'charts', experiment: '', runs: '', metrics: '', status: [],
   show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0,
   from: null, to: null, group: '', base: '', shut: [], pin: [], size: 'm',
-  chart: '', run: '', points: '', at: null, on_chart: '', differing: false, nan: false,
+  chart: '', run: '', points: '', at: null, on_chart: '', differing: false, nan: false, nan_runs: false,
 }
 
 const CHOICES: Partial<Record<keyof View, readonly string[]>> = {
