@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from stepwell.model.errors import FormatError, StoreUnavailableError
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 _BUSY_S = 10
 _IS_WRITE = "stepwell_is_write"

@@ -14,13 +14,11 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import (
-    JSONResponse,
     PlainTextResponse,
     Response,
 )
 from starlette.routing import Route
 
-from stepwell import __version__
 from stepwell.model.errors import StepwellError, UnknownOperationError, ValidationError
 from stepwell.model.names import (
     Component,
@@ -61,9 +59,6 @@ FRAME_TYPE = "application/vnd.stepwell.columns"
 def routes(parts: Parts) -> list[Route]:
     """Give the routes, over the parts of a running server."""
 
-    async def index(_request: Request) -> Response:
-        return JSONResponse({"service": "stepwell", "version": __version__})
-
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -94,7 +89,6 @@ def routes(parts: Parts) -> list[Route]:
         return _FrameResponse(head, series, size, parts)
 
     return [
-        Route("/", index),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),

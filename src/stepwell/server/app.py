@@ -32,6 +32,7 @@ from stepwell.server.data_plane import DataPlane
 from stepwell.server.edge import Edge
 from stepwell.server.puts import Puts, delivery_on
 from stepwell.server.settings import Settings
+from stepwell.server.studio.live import Live
 from stepwell.server.studio.routes import enter, studio_routes
 from stepwell.server.telemetry import Telemetry, configure_logging
 from stepwell.store.sqlite.store import EmbeddedStore
@@ -61,6 +62,7 @@ class Parts:
     control: Control
     decoders: ThreadPoolExecutor
     limits: Limits
+    live: Live
 
 
 class Application:
@@ -135,6 +137,7 @@ class Application:
         try:
             yield
         finally:
+            parts.live.close()
             parts.ingest.close()
             parts.executor.shutdown()
             parts.control_executor.shutdown()
@@ -177,6 +180,7 @@ class Application:
             control,
             ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode"),
             limits,
+            Live(store),
         )
 
 

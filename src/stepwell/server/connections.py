@@ -29,6 +29,11 @@ _HEAD_BYTES_MAX = 256 * 1024
 _WRITE_BYTES_AHEAD = 1024 * 1024
 
 
+#: Where a request's scope has what is to be called when the server stops: an answer that would not
+#: end by itself is ended by it.
+ON_SHUTDOWN = "stepwell.on_shutdown"
+
+
 class Application(Protocol):
     """What an ASGI application has that takes some requests without a task."""
 
@@ -81,6 +86,15 @@ class Connection(HttpToolsProtocol):
         if self._held is not None and self._held is self.cycle:
             held, self._held = self._held, None
             self.app.take(held.scope, bytes(held.body), functools.partial(self._reply, held))
+
+    def shutdown(self) -> None:
+        """Close, or let the answer that is being sent come to its end."""
+        super().shutdown()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            scope: Any = cycle.scope
+            if ON_SHUTDOWN in scope:
+                scope[ON_SHUTDOWN]()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if (

@@ -132,8 +132,12 @@ class View(Protocol):
 
 
 class Overview(NamedTuple):
-    """What is known of all points of a trial component together. Times are its points'."""
+    """What is known of all points of a trial component together. Times are its points'.
 
+    While a component's `stamp` is the same, it has got no points. No two components have one stamp.
+    """
+
+    stamp: tuple[int, int]
     points: int
     metrics: int
     first_us: int
@@ -189,8 +193,19 @@ class Feed(Protocol):
             StoreUnavailableError: nothing can be read.
         """
 
-    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+    def deletions(self) -> Mapping[Component, int]:
+        """List components that were deleted within the last minute, and when (in microseconds).
+
+        Raises:
+            StoreUnavailableError: nothing can be read.
+        """
+
+    def summaries(
+        self, components: Sequence[Component], metrics: Sequence[str] | None = None
+    ) -> list[list[MetricSummary] | StoreError]:
         """Summarise every metric that has points of components, by name, as of this instant.
+
+        With `metrics`, of these only.
 
         Costs what the number of metrics and chunks costs, not the points. An unknown component has
         no metrics. Where one cannot be read, its error stands in its place.

@@ -180,7 +180,7 @@ class MetricSummaryDocument(msgspec.Struct):
 class NoteDocument(msgspec.Struct):
     """A note at a step of a run; of one metric, or of all of them."""
 
-    id: int
+    id: str
     metric: str | None
     step: int
     text: str

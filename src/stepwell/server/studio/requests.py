@@ -12,7 +12,6 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from stepwell.model.errors import SerializationError, ValidationError
-from stepwell.model.limits import Limits
 from stepwell.query.grids import XAxis
 
 BUCKETS_MAX = 4000
@@ -24,8 +23,6 @@ METRICS_MAX = 10_000
 SUMMARY_METRICS_MAX = 50
 POINTS_MAX = 100_000
 PAGE_MAX = 1000
-NOTE_CHARS_MAX = 1000
-_STEP_MAX = Limits().step_max
 
 _Request = TypeVar("_Request", bound=msgspec.Struct)
 #: A trial component's name. One that no component can have is not refused: it is unknown.
@@ -127,6 +124,37 @@ class ExperimentsRequest(msgspec.Struct):
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = 100
     cursor: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+
+
+class SignInRequest(msgspec.Struct):
+    """An access key and its secret, to sign in with."""
+
+    access_key_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    secret_access_key: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class LiveRequest(msgspec.Struct):
+    """Which runs' changes are told of, separated by commas; empty: all."""
+
+    runs: Annotated[str, msgspec.Meta(max_length=200_000)] = ""
+
+
+class RunPatch(msgspec.Struct):
+    """What of a run is changed. A tag of null is removed."""
+
+    display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=120)] | None = None
+    tags: dict[
+        Annotated[str, msgspec.Meta(min_length=1, max_length=128)],
+        Annotated[str, msgspec.Meta(max_length=256)] | None,
+    ] = {}
+
+
+class NoteRequest(msgspec.Struct):
+    """A note at a step: of one metric, or of the whole run."""
+
+    step: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    metric: Metric | None = None
 
 
 def decode(body: bytes, kind: type[_Request]) -> _Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from stepwell.catalog import settings
 from stepwell.model.errors import NotFoundError, UnknownComponentError
+from stepwell.model.names import fold
 from stepwell.server.ahead import ahead
 from stepwell.server.asgi import Bodies, Receive, Scope, Send, send_part
-from stepwell.server.studio import frames, metrics, runs
+from stepwell.server.studio import changes, frames, metrics, runs, tables
+from stepwell.server.studio.cookies import Cookies
+from stepwell.server.studio.live import Listener, Live
+from stepwell.server.studio.page import Page
+from stepwell.server.studio.requests import LiveRequest, decode_query
 from stepwell.server.studio.service import Answer, Asked, Endpoint, Studio
 from stepwell.server.studio.session import Gate
 
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from stepwell.server.app import Parts
 
 PREFIX = "/api/v1/"
+_SESSION_KEY = "session-key"
 #: Pieces of a long answer.
 _PIECE_BYTES = 1024 * 1024
 _PIECES_AHEAD = 4
@@ -30,6 +38,8 @@ ENDPOINTS: list[Endpoint] = [
     *frames.ENDPOINTS,
     *metrics.ENDPOINTS,
     *runs.ENDPOINTS,
+    *tables.ENDPOINTS,
+    *changes.ENDPOINTS,
 ]
 
 
@@ -49,10 +59,36 @@ def enter(scope: Scope) -> bool:
 def studio_routes(parts: Parts) -> list[Route]:
     """Give the routes of all endpoints."""
     studio = Studio(parts.store, parts.control, parts.decoders)
-    gate = Gate(parts)
+    with parts.database.write() as connection:
+        key = settings.get_or_make(connection, _SESSION_KEY, lambda: os.urandom(32))
+    gate = Gate(parts.authenticator, Cookies(key))
     bodies = Bodies(parts.limits)
     made = [_route(each, studio, gate, bodies, parts) for each in ENDPOINTS]
-    return [*made, *gate.routes(PREFIX, bodies)]
+    live = _live_route(gate, parts)
+    return [*made, live, *gate.routes(PREFIX, bodies), *Page().routes()]
+
+
+def _live_route(gate: Gate, parts: Parts) -> Route:
+    async def live(request: Request) -> Response:
+        identity = gate.let_in(request, b"", "GetLive", changes=False)
+        asked = decode_query(dict(request.query_params), LiveRequest)
+        runs = frozenset(fold(each) for each in asked.runs.split(",") if each)
+        return _Listening(Listener(identity.account, runs or None), parts.live)
+
+    return Route(PREFIX + "live", live, methods=["GET"])
+
+
+class _Listening(Response):
+    """The answer of someone who listens: it goes on until they or the server stop."""
+
+    def __init__(self, listener: Listener, live: Live) -> None:
+        super().__init__()
+        self._listener = listener
+        self._live = live
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell what changes."""
+        await self._live.serve(self._listener, scope, receive, send)
 
 
 def _route(endpoint: Endpoint, studio: Studio, gate: Gate, bodies: Bodies, parts: Parts) -> Route:
@@ -82,9 +118,9 @@ class _Sent(Response):
         self._reads = parts.data_plane.reads
         headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
         headers |= answer.headers
-        if not isinstance(answer.parts, Iterator):
+        if not isinstance(answer.parts, Iterator) and answer.parts:
             headers["content-length"] = str(sum(map(len, answer.parts)))
-        super().__init__(media_type=answer.media_type, headers=headers)
+        super().__init__(None, answer.status, headers, answer.media_type)
         if not isinstance(answer.parts, Iterator):
             return
         # Its length is not known: it comes in chunks.

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from stepwell.catalog import components, experiments, runs, tags
+from stepwell.catalog import components, experiments, notes, runs, tags
 from stepwell.catalog.entities import Listing, Work
+from stepwell.catalog.notes import Note
 from stepwell.catalog.paging import Paging, Place
 from stepwell.catalog.search.searching import search, uses_metrics
 from stepwell.model.experiments import Kind, TrialComponent
@@ -18,6 +19,7 @@ from stepwell.server.studio.answers import (
     ExperimentDocument,
     ExperimentsDocument,
     MetricSummaryDocument,
+    NoteDocument,
     RunDetailDocument,
     RunDocument,
     RunsDocument,
@@ -84,11 +86,19 @@ def detail_of(studio: Studio, asked: Asked, name: str) -> RunDetailDocument:
     with studio.control.reading(asked.author) as work:
         found = components.find(work, name)
         (document,) = _documents(studio, asked, work, [found])
+        noted = notes.of_component(work.connection, found.id)
     (metrics,) = studio.control.components.summaries(asked.identity.account, [found.name])
     return RunDetailDocument(
         **{name: getattr(document, name) for name in document.__struct_fields__},
         metric_summaries=[_summary(each) for each in metrics],
-        notes=[],
+        notes=[note_document(each) for each in noted],
+    )
+
+
+def note_document(note: Note) -> NoteDocument:
+    """Describe a note."""
+    return NoteDocument(
+        str(note.id), note.metric, note.step, note.text, note.created_us / 1000, note.created_by
     )
 
 

@@ -18,6 +18,7 @@ from stepwell.model.names import Component, fold
 from stepwell.query.digests import Digests
 from stepwell.query.frames import Charts
 from stepwell.server.control.service import Control
+from stepwell.server.studio.series_tables import SeriesTables
 from stepwell.store.protocol import Store
 
 JSON_TYPE = "application/json"
@@ -39,6 +40,7 @@ class Studio:
         self.store = store
         self.control = control
         self.charts = Charts(Digests(_DIGEST_BYTES_MAX), decoders.map)
+        self.tables = SeriesTables(store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Answer:
     parts: Sequence[bytes | memoryview] | Iterator[bytes]
     media_type: str = JSON_TYPE
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
 
 
 def answer(document: Any) -> Answer:

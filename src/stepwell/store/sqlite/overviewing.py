@@ -38,7 +38,7 @@ class Known(NamedTuple):
 #: Shared by threads: entries are whole, and a lost one is only made again.
 KnownOverviews = MutableMapping[int, Known]
 
-_NONE = Overview(0, 0, _INT64_LAST, -_INT64_LAST, 0, 0)
+_NONE = Overview((0, 0), 0, 0, _INT64_LAST, -_INT64_LAST, 0, 0)
 
 
 def overviews_of(
@@ -80,6 +80,7 @@ def _stored(chunks: ChunkFile, registry: Registry, component: int, version: int)
         for number, count, first_us, last_us, nan, infinite in rows:
             series.add(number)
             total = Overview(
+                (component, 0),
                 total.points + count,
                 0,
                 min(total.first_us, first_us),
@@ -87,7 +88,8 @@ def _stored(chunks: ChunkFile, registry: Registry, component: int, version: int)
                 total.nan + nan,
                 total.infinite + infinite,
             )
-    return Known(version, total._replace(metrics=len(series)), frozenset(series))
+    total = total._replace(stamp=(component, total.points), metrics=len(series))
+    return Known(version, total, frozenset(series))
 
 
 def _with_hot(stored: Known, points: PointArray) -> Overview:
@@ -95,6 +97,8 @@ def _with_hot(stored: Known, points: PointArray) -> Overview:
     values, times = points["value"], points["timestamp_us"]
     new = set(np.unique(points["series"]).tolist()) - stored.series
     return Overview(
+        # Points are only ever added, so that their number tells whether any were.
+        (known.stamp[0], known.points + len(points)),
         known.points + len(points),
         known.metrics + len(new),
         min(known.first_us, int(times.min())),

@@ -9,6 +9,7 @@ twice.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
@@ -59,6 +60,8 @@ from stepwell.store.sqlite.summarising import summarise_component
 from stepwell.store.sqlite.viewing import ChunkView, outlines_of
 
 _EMPTY = np.empty(0, POINT)
+#: Followers look every second or so: for this long they are told of a deletion.
+_DELETIONS_TOLD_US = 60_000_000
 #: Chunks decoded into one piece of a column, 2 MiB of it: fewer hand-overs between threads.
 _CHUNKS_PER_PIECE = 4
 _ENCODED: dict[ColumnName, Callable[[Chunk], bytes]] = {
@@ -261,10 +264,15 @@ class Snapshots:
         # A name can be registered by a put that then failed.
         return [info for info in infos if info.count]
 
-    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+    def summaries(
+        self, components: Sequence[Component], metrics: Sequence[str] | None = None
+    ) -> list[list[MetricSummary] | StoreError]:
         """Summarise components as of one instant. See `protocol.Store.summaries`."""
-        numbers = [self._registry.component_id(component) for component in components]
-        series = [{} if each is None else self._registry.series_of(each) for each in numbers]
+        known = self._registry.component_numbers(components)
+        numbers = [known.get(component) for component in components]
+        series = [
+            {} if each is None else self._registry.series_of(each, metrics) for each in numbers
+        ]
         hot = self._hot_rows({each for each in numbers if each is not None})
         with transaction(self._chunks.db, write=False):
             compacted = self._compacted()
@@ -302,6 +310,10 @@ class Snapshots:
         names = self._registry.names_of(stamps) if mark else self._registry.names()
         changes = [Change(name, stamps.get(number, -newest)) for number, name in names.items()]
         return changes, newest
+
+    def deletions(self) -> dict[Component, int]:
+        """List components that were deleted lately. See `protocol.Store.deletions`."""
+        return self._registry.deleted_since(time.time_ns() // 1000 - _DELETIONS_TOLD_US)
 
     def has_component(self, component: Component) -> bool:
         """Say whether there is such a component."""

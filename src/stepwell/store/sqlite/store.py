@@ -165,10 +165,17 @@ class EmbeddedStore:
         with self._snapshots() as snapshots:
             return snapshots.changed_since(mark)
 
-    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+    def deletions(self) -> dict[Component, int]:
+        """List components deleted lately. See `protocol.Store.deletions`."""
+        with self._snapshots() as snapshots:
+            return snapshots.deletions()
+
+    def summaries(
+        self, components: Sequence[Component], metrics: Sequence[str] | None = None
+    ) -> list[list[MetricSummary] | StoreError]:
         """Summarise components. See `protocol.Store.summaries`."""
         with self._snapshots() as snapshots:
-            return snapshots.summaries(components)
+            return snapshots.summaries(components, metrics)
 
     def delete(self, component: Component) -> None:
         """Delete a component's points. See `protocol.Store.delete`."""
