@@ -29,9 +29,12 @@ export function value(number: number, digits = 5): string {
     return minus(`${short}e${Number(exponent)}`)
   }
   if (Number.isInteger(number)) return minus(GROUPED.format(number))
-  const short = Number(number.toPrecision(digits))
-  if (size >= 1000) return minus(short.toLocaleString('en-US', { maximumFractionDigits: 2 }))
-  return minus(String(short))
+  // Digits before the point are never rounded away.
+  if (size >= 1000) {
+    const decimals = Math.max(0, digits - String(Math.floor(size)).length)
+    return minus(number.toLocaleString('en-US', { maximumFractionDigits: decimals }))
+  }
+  return minus(String(Number(number.toPrecision(digits))))
 }
 
 /** Every bit of the number, as JavaScript round-trips it. */

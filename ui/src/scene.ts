@@ -271,6 +271,8 @@ function xRange(frame: ChartFrame, lines: Line[], options: SceneOptions): [numbe
 }
 
 const LIMIT = 8e307
+/** Below it float64 has too few digits left for an axis. */
+const LEAST = 1e-300
 const QUANTILE = 0.01
 
 function setRange(scene: Scene): void {
@@ -299,8 +301,8 @@ function linearRange(low: number, high: number): [number, number] {
   // Half of the size, so that one value stands in the middle; a span below what float64 tells apart
   // would have no ticks.
   const size = Math.max(Math.abs(low), Math.abs(high))
-  if (high - low <= size * 1e-12) {
-    const pad = size === 0 ? 1 : size * 0.5
+  if (high - low <= Math.max(size * 1e-12, LEAST)) {
+    const pad = size === 0 ? 1 : Math.max(size * 0.5, LEAST)
     return [low - pad, high + pad]
   }
   const pad = (high - low) * 0.05
@@ -309,9 +311,10 @@ function linearRange(low: number, high: number): [number, number] {
 
 function logRange(low: number, high: number): [number, number] {
   if (!(low <= high)) return [0.1, 1]
-  const pad = Math.max((Math.log10(high) - Math.log10(low)) * 0.05, 0.02)
-  const least = 10 ** (Math.log10(low) - pad)
-  return [least > 0 ? least : low, Math.min(10 ** (Math.log10(high) + pad), LIMIT)]
+  low = Math.log10(Math.min(LIMIT, Math.max(low, LEAST / 10)))
+  high = Math.log10(Math.min(LIMIT, Math.max(high, LEAST)))
+  const pad = Math.max((high - low) * 0.05, 0.02)
+  return [10 ** (low - pad), 10 ** Math.min(high + pad, Math.log10(LIMIT) + 0.02)]
 }
 
 /** From the 1 % quantile of the buckets' minima to the 99 % quantile of their maxima. */
