@@ -80,7 +80,10 @@ export interface SceneOptions {
 }
 
 export function build(frame: ChartFrame, options: SceneOptions): Scene {
-  const all = frame.series.filter((series) => !series.error).map((s) => toLine(frame, s, options))
+  // A run without this metric has no line, and no entry in any list.
+  const all = frame.series
+    .filter((series) => !series.error && series.points > 0)
+    .map((series) => toLine(frame, series, options))
   const base = all.find((line) => line.id === options.base) ?? null
   const shown = frame.series.filter((series) => options.drawn(series.run))
   let lines = all.filter((line) => options.drawn(line.id))
