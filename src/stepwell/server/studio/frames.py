@@ -41,7 +41,7 @@ def _json(studio: Studio, asked: Asked) -> Answer:
 def _csv(studio: Studio, asked: Asked) -> Answer:
     request = read_request(asked)
     charts = answered(studio, asked, request)
-    pieces = framing.as_csv(request.x, charts, has_smooth=request.smooth is not None)
+    pieces = framing.as_csv(request.x, charts, columns_of(request))
     headers = {"content-disposition": 'attachment; filename="stepwell.csv"'}
     return Answer(pieces, "text/csv; charset=utf-8", headers)
 
@@ -58,6 +58,7 @@ def read_request(asked: Asked) -> FrameRequest:
         raise ValidationError(["Value at 'q' must be a request as JSON"])
     request = decode(body, FrameRequest)
     check_range(request.start, request.stop)
+    columns_of(request)
     count = sum(len(chart.runs) for chart in request.charts)
     if count > SERIES_MAX:
         problem = f"Value at 'charts' must have at most {SERIES_MAX} series in all; it has {count}"

@@ -98,10 +98,11 @@ def as_json(axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]
     return orjson.dumps({"x": axis.value, "charts": documents}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def as_csv(axis: XAxis, charts: Sequence[AnsweredChart], *, has_smooth: bool) -> Iterator[bytes]:
+def as_csv(
+    axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]
+) -> Iterator[bytes]:
     """Encode charts as CSV, a row a bucket, in pieces. A series that has an error has no rows."""
-    names = ["min", "max", "mean", "last", "count", "nan", "pos_inf", "neg_inf"]
-    names += ["smooth"] if has_smooth else []
+    names = [name for name in columns if name != "bucket"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(["metric", "run", "bucket_start", "bucket_stop", *names])
@@ -111,9 +112,9 @@ def as_csv(axis: XAxis, charts: Sequence[AnsweredChart], *, has_smooth: bool) ->
             if not isinstance(series, SeriesFrame) or grid is None:
                 continue
             starts = grid.start + series.rows.bucket * grid.width
-            columns = [_shown(starts, axis), _shown(starts + grid.width, axis)]
-            columns += [_numbers(series, name, axis) for name in names]
-            for row in zip(*columns, strict=True):
+            cells = [_shown(starts, axis), _shown(starts + grid.width, axis)]
+            cells += [_numbers(series, name, axis) for name in names]
+            for row in zip(*cells, strict=True):
                 writer.writerow([_harmless(each.metric), _harmless(run), *row])
             if text.tell() >= _CSV_PIECE_CHARS:
                 yield text.getvalue().encode()
