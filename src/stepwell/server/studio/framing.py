@@ -98,9 +98,7 @@ def as_json(axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]
     return orjson.dumps({"x": axis.value, "charts": documents}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def as_csv(
-    axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]
-) -> Iterator[bytes]:
+def as_csv(axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]) -> Iterator[bytes]:
     """Encode charts as CSV, a row a bucket, in pieces. A series that has an error has no rows."""
     names = [name for name in columns if name != "bucket"]
     text = io.StringIO()

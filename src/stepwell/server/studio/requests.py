@@ -133,6 +133,13 @@ class SignInRequest(msgspec.Struct):
     secret_access_key: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
+class ColumnsRequest(msgspec.Struct):
+    """One series, all of it."""
+
+    component: Run
+    metric: Metric
+
+
 class LiveRequest(msgspec.Struct):
     """Which runs' changes are told of, separated by commas; empty: all."""
 

@@ -17,7 +17,7 @@ from stepwell.model.errors import NotFoundError, UnknownComponentError
 from stepwell.model.names import fold
 from stepwell.server.ahead import ahead
 from stepwell.server.asgi import Bodies, Receive, Scope, Send, send_part
-from stepwell.server.studio import changes, frames, metrics, runs, tables
+from stepwell.server.studio import changes, frames, metrics, openapi, runs, tables
 from stepwell.server.studio.cookies import Cookies
 from stepwell.server.studio.live import Listener, Live
 from stepwell.server.studio.page import Page
@@ -65,7 +65,8 @@ def studio_routes(parts: Parts) -> list[Route]:
     bodies = Bodies(parts.limits)
     made = [_route(each, studio, gate, bodies, parts) for each in ENDPOINTS]
     live = _live_route(gate, parts)
-    return [*made, live, *gate.routes(PREFIX, bodies), *Page().routes()]
+    described = openapi.routes(PREFIX, ENDPOINTS)
+    return [*made, live, *gate.routes(PREFIX, bodies), *described, *Page().routes()]
 
 
 def _live_route(gate: Gate, parts: Parts) -> Route:
