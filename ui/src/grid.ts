@@ -42,6 +42,13 @@ export function place(sections: Section[], shut: string[], grid: Grid): Placed[]
   })
 }
 
+/** The sections that reach the screen or come near: there may be thousands. */
+export function near(placed: Placed[], scrollTop: number, height: number): Placed[] {
+  return placed.filter(
+    (each) => each.top + each.height > scrollTop - NEAR && each.top < scrollTop + height + NEAR,
+  )
+}
+
 export interface Seen {
   metric: string
   index: number
