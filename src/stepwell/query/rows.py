@@ -117,7 +117,8 @@ def merged(rows: Rows) -> Rows:
     """Merge rows of one bucket into one. Of rows of equal last x, the later one arrived later."""
     if len(rows) < 2 or (rows.bucket[1:] > rows.bucket[:-1]).all():  # noqa: PLR2004 - nothing to do
         return rows
-    rows = rows.take(np.lexsort((rows.last_x, rows.bucket)))
+    if (rows.bucket[1:] < rows.bucket[:-1]).any() or (rows.last_x[1:] < rows.last_x[:-1]).any():
+        rows = rows.take(np.lexsort((rows.last_x, rows.bucket)))
     starts = starts_of(rows.bucket)
     ends = np.append(starts[1:], len(rows)) - 1
     finite = rows.count - rows.nan - rows.plus - rows.minus

@@ -71,7 +71,7 @@ OTHERS = [
         "GET",
         "points",
         "GetPoints",
-        "Give all points of a series as columns: a uint32 length, a JSON head, then int64 steps (-1:"
+        "Give all points of a series as columns: a uint32 length, a JSON head, int64 steps (-1:"
         " none) and timestamps in microseconds, and float64 values, in order of arrival.",
         _elsewhere,
         ColumnsRequest,
