@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.lines import memory, puts, reads, start, storage
+from benchmarks.lines import charts, memory, puts, reads, start, storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ LINES: dict[str, Callable[[Bench], Outcome]] = {
     "storage": storage.bytes_a_point,
     "series": reads.one_series,
     "batch-get": reads.batch_get,
+    "chart": charts.chart,
     "memory": memory.peak,
     "start": start.first_answer,
 }
