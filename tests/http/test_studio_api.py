@@ -453,6 +453,11 @@ def test_a_base_path(server: Server, component: str) -> None:
     put(server, component, [1.0])
     reply = server.request("GET", f"/proxy/7837/api/v1/runs/{component}")
     assert reply.json()["name"] == component
+    page = {"accept": "text/html"}
+    under = server.request("GET", "/proxy/7837/", headers=page)
+    assert (under.status, under.body) == (200, server.request("GET", "/", headers=page).body)
+    for name in set(re.findall(r"assets/([\w.-]+)", under.body.decode())):
+        assert server.request("GET", f"/proxy/7837/assets/{name}").status == 200
     session = server.request("GET", "/proxy/7837/api/v1/session").json()
     assert session["endpoint"] == f"http://127.0.0.1:{server.port}/proxy/7837"
 

@@ -46,14 +46,19 @@ ENDPOINTS: list[Endpoint] = [
 def enter(scope: Scope) -> bool:
     """Say whether a request is for the native API, and take a base path in front of it off.
 
-    A proxy may send the whole of its path (`/proxy/7837/api/v1/runs`).
+    A proxy may send the whole of its path (`/proxy/7837/api/v1/runs`), for the page too.
     """
-    base, found, _ = scope["path"].partition(PREFIX)
-    if not found:
-        return False
+    path: str = scope["path"]
+    base, is_native, _ = path.partition(PREFIX)
+    if not is_native:
+        if scope["method"] not in {"GET", "HEAD"}:
+            return False
+        base, is_asset, _ = path.rpartition("/assets/")
+        if not is_asset:
+            base = path[:-1] if path.endswith("/") else ""
     if base:
         scope["root_path"] = base
-    return True
+    return bool(is_native)
 
 
 def studio_routes(parts: Parts) -> list[Route]:
