@@ -54,6 +54,7 @@ from stepwell.store.sqlite.hot import (
     PointArray,
     unpack_points,
 )
+from stepwell.store.sqlite.lookups import component_numbers, count_names, series_numbers
 from stepwell.store.sqlite.overviewing import KnownOverviews, overviews_of
 from stepwell.store.sqlite.registry import Registry
 from stepwell.store.sqlite.summarising import summarise_component
@@ -204,7 +205,7 @@ class Snapshots:
     @contextmanager
     def view(self, keys: Sequence[SeriesKey]) -> Iterator[ChunkView]:
         """Look at series as of one instant. See `protocol.Store.view`."""
-        numbers = self._registry.series_numbers(keys)
+        numbers = series_numbers(self._registry, keys)
         hot = self._hot_rows({each[0] for each in numbers if each is not None})
         with transaction(self._chunks.db, write=False):
             compacted = self._compacted()
@@ -233,7 +234,7 @@ class Snapshots:
         self, components: Sequence[Component], known: KnownOverviews
     ) -> list[Overview | None]:
         """Sum components up as of one instant. See `protocol.Store.overviews`."""
-        numbers = self._registry.component_numbers(components)
+        numbers = component_numbers(self._registry, components)
         hot = self._hot_rows(set(numbers.values()))
         with transaction(self._chunks.db, write=False):
             compacted = self._compacted()
@@ -243,8 +244,8 @@ class Snapshots:
 
     def count_metrics(self, components: Sequence[Component]) -> dict[str, int]:
         """Count how many components have a metric. See `protocol.Store.count_metrics`."""
-        numbers = self._registry.component_numbers(components)
-        return self._registry.count_names(list(numbers.values()))
+        numbers = component_numbers(self._registry, components)
+        return count_names(self._registry, list(numbers.values()))
 
     def list_series(self, component: Component) -> list[SeriesInfo]:
         """List a component's series that have points. See `protocol.Store.list_series`."""
@@ -268,7 +269,7 @@ class Snapshots:
         self, components: Sequence[Component], metrics: Sequence[str] | None = None
     ) -> list[list[MetricSummary] | StoreError]:
         """Summarise components as of one instant. See `protocol.Store.summaries`."""
-        known = self._registry.component_numbers(components)
+        known = component_numbers(self._registry, components)
         numbers = [known.get(component) for component in components]
         series = [
             {} if each is None else self._registry.series_of(each, metrics) for each in numbers

@@ -7,11 +7,11 @@ is deleted and made again is another one. Knows nothing of points.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from stepwell.model.names import Component
-from stepwell.store.protocol import NewComponent, SeriesKey
+from stepwell.store.protocol import NewComponent
 from stepwell.store.sqlite.folder import REGISTRY_FILE, VARIABLES_MAX, Folder, transaction
 
 SCHEMA = """
@@ -39,8 +39,6 @@ CREATE TABLE IF NOT EXISTS tombstone (
     purged INTEGER NOT NULL DEFAULT 0
 );
 """
-
-_Value = TypeVar("_Value", int, str)
 
 #: Names remembered by a writer before it forgets them all and asks the file again.
 _CACHED_SERIES_MAX = 200_000
@@ -80,55 +78,6 @@ class Registry:
             (component_id, metric),
         ).fetchone()
         return None if row is None else row[0]
-
-    def component_numbers(self, components: Iterable[Component]) -> dict[Component, int]:
-        """Look live components up. Those that are unknown are not in it."""
-        by_account: dict[str, set[str]] = {}
-        for account, name in components:
-            by_account.setdefault(account, set()).add(name)
-        found: dict[Component, int] = {}
-        for account, names in by_account.items():
-            for some in _batches(names):
-                marks = ",".join("?" * len(some))
-                rows = self.db.execute(
-                    f"SELECT name, id FROM component WHERE account = ? AND name IN ({marks})",
-                    (account, *some),
-                )
-                found |= {Component(account, name): number for name, number in rows}
-        return found
-
-    def series_numbers(self, keys: Sequence[SeriesKey]) -> list[tuple[int, int | None] | None]:
-        """Look series up: the component's number and the series'; None where it has none."""
-        components = self.component_numbers(key.component for key in keys)
-        owners = set(components.values())
-        found: dict[tuple[int, str], int] = {}
-        # By metric, of which a chart has one: each is a look at one place of the index for each.
-        for metric in {key.metric for key in keys}:
-            for some in _batches(owners):
-                marks = ",".join("?" * len(some))
-                rows = self.db.execute(
-                    f"SELECT component, id FROM series WHERE component IN ({marks}) AND name = ?",
-                    (*some, metric),
-                )
-                found |= {(component, metric): number for component, number in rows}
-        return [
-            None if number is None else (number, found.get((number, key.metric)))
-            for key in keys
-            for number in (components.get(key.component),)
-        ]
-
-    def count_names(self, component_ids: Sequence[int]) -> dict[str, int]:
-        """Count how many of some components have a series of a name, by name."""
-        counts: dict[str, int] = {}
-        for some in _batches(component_ids):
-            marks = ",".join("?" * len(some))
-            rows = self.db.execute(
-                f"SELECT name, count(*) FROM series WHERE component IN ({marks}) GROUP BY name",
-                some,
-            )
-            for name, count in rows:
-                counts[name] = counts.get(name, 0) + count
-        return dict(sorted(counts.items()))
 
     def series_of(self, component_id: int, metrics: Sequence[str] | None = None) -> dict[str, int]:
         """List a component's series, or some of them, by name."""
@@ -307,13 +256,6 @@ class Registry:
     def close(self) -> None:
         """Close the connection."""
         self.db.close()
-
-
-def _batches(values: Iterable[_Value]) -> Iterator[list[_Value]]:
-    """Give some values at a time: one statement takes no more."""
-    remaining = list(values)
-    for first in range(0, len(remaining), VARIABLES_MAX):
-        yield remaining[first : first + VARIABLES_MAX]
 
 
 class Known:
