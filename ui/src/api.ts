@@ -88,22 +88,34 @@ export async function experiments(): Promise<Experiment[]> {
   )
 }
 
-/** All runs of an experiment (or all), newest first. */
-export async function runs(experiment: string): Promise<Run[]> {
-  type Page = { runs: Run[]; next: string | null }
-  return pages<Run>((cursor) =>
-    get<Page>('runs' + query({ experiment, limit: 1000, cursor, sort: 'created', order: 'desc' }))
-      .then((page) => ({ items: page.runs, next: page.next })),
+export interface RunsPage {
+  runs: Run[]
+  next: string | null
+}
+
+/** One page of the runs of an experiment (or of all), newest first. */
+export function runsPage(experiment: string, limit: number, cursor: string | null) {
+  return get<RunsPage>('runs' + query({ experiment, limit, cursor, sort: 'created', order: 'desc' }))
+}
+
+/** All runs, after the page that is there already. */
+export async function runs(experiment: string, first: RunsPage | null): Promise<Run[]> {
+  if (first && !first.next) return first.runs
+  const rest = await pages<Run>(
+    (cursor) => runsPage(experiment, 1000, cursor).then((page) => ({ items: page.runs, next: page.next })),
+    first?.next ?? null,
   )
+  return [...(first?.runs ?? []), ...rest]
 }
 
 const PAGES_MAX = 50
 
 async function pages<T>(
   page: (cursor: string | null) => Promise<{ items: T[]; next: string | null }>,
+  start: string | null = null,
 ): Promise<T[]> {
   const all: T[] = []
-  let cursor: string | null = null
+  let cursor: string | null = start
   for (let index = 0; index < PAGES_MAX; index += 1) {
     const { items, next }: { items: T[]; next: string | null } = await page(cursor)
     all.push(...items)

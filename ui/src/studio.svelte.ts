@@ -62,8 +62,14 @@ export const loader = new Loader(api.frames, (busy, problem) => {
 
 let live: Live | null = null
 
-/** Ask who we are; then follow. */
+/** Runs of the first request: more than are drawn at first, and soon there. */
+const FIRST_RUNS = 24
+/** How long after the first answers what changed meanwhile is read. */
+const SETTLE_MS = 1500
+
+/** Ask who we are and for the newest runs, both at once; then follow. */
 export async function open(): Promise<void> {
+  const page = api.runsPage(looking.now.experiment, FIRST_RUNS, null).catch(() => null)
   try {
     studio.session = await api.session()
     studio.problem = ''
@@ -78,11 +84,17 @@ export async function open(): Promise<void> {
   }
   studio.needsKey = false
   live?.stop()
-  live = new Live(api.liveAddress(), changed, (state) => {
+  let opened = false
+  live = new Live(api.liveAddress(), (change) => {
+    // The connection itself is no news while the first answers are on their way.
+    if (change || opened) changed(change)
+    else setTimeout(() => changed(null), SETTLE_MS)
+    opened = true
+  }, (state) => {
     studio.live = state
   })
   live.start()
-  await readRuns()
+  await readRuns(await page)
 }
 
 export function said(error: unknown): string {
@@ -95,7 +107,7 @@ let readAgain = false
 let experimentRead = ''
 
 /** Read the list of runs; changes that come meanwhile are read by one more turn. */
-export async function readRuns(): Promise<void> {
+export async function readRuns(first: api.RunsPage | null = null): Promise<void> {
   if (readingRuns) {
     readAgain = true
     return
@@ -104,7 +116,11 @@ export async function readRuns(): Promise<void> {
   const started = performance.now()
   const experiment = looking.now.experiment
   try {
-    const [runs, experiments] = await Promise.all([api.runs(experiment), api.experiments()])
+    if (first && looking.now.show !== 'all') {
+      studio.runs = first.runs
+      studio.loaded = true
+    }
+    const [runs, experiments] = await Promise.all([api.runs(experiment, first), api.experiments()])
     studio.runs = runs
     studio.experiments = experiments
     studio.loaded = true
