@@ -129,7 +129,8 @@ class ViewingContract(BehindDoor):
 
     def test_overviews(self, door: Door, store: Store, settle: Door | None) -> None:
         """Points and metrics are counted, and their times known, in whatever form they are."""
-        nobody, empty = (Component(RUN.account, name) for name in ("nobody", "empty"))
+        names = ("nobody", "empty", "between")
+        nobody, empty, between = (Component(RUN.account, name) for name in names)
         store.create(empty)
         other = door.open()
         points = [
@@ -140,6 +141,8 @@ class ViewingContract(BehindDoor):
         stamps = []
         for index, point in enumerate(points, 1):
             store.append([put_of(point)])
+            # So that the component's series are not numbered in a row.
+            store.append([put_of((f"m{index}", 1, NOW_US, 1.0), component=between)])
             if settle and index < len(points):
                 settle.settle()
             for each in (store, other):

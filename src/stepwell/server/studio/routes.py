@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stepwell.catalog import settings
-from stepwell.model.errors import NotFoundError, UnknownComponentError
+from stepwell.model.errors import NotFoundError, ThrottledError, UnknownComponentError
 from stepwell.model.names import fold
 from stepwell.server.ahead import ahead
 from stepwell.server.asgi import Bodies, Receive, Scope, Send, send_part
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v1/"
 _SESSION_KEY = "session-key"
+#: Answers that are made and wait to be sent, all together.
+_HELD_BYTES_MAX = 256 * 1024 * 1024
 #: Pieces of a long answer.
 _PIECE_BYTES = 1024 * 1024
 _PIECES_AHEAD = 4
@@ -68,7 +70,8 @@ def studio_routes(parts: Parts) -> list[Route]:
         key = settings.get_or_make(connection, _SESSION_KEY, lambda: os.urandom(32))
     gate = Gate(parts.authenticator, Cookies(key))
     bodies = Bodies(parts.limits)
-    made = [_route(each, studio, gate, bodies, parts) for each in ENDPOINTS]
+    held = _Held()
+    made = [_route(each, studio, gate, bodies, parts, held) for each in ENDPOINTS]
     live = _live_route(gate, parts)
     described = openapi.routes(PREFIX, ENDPOINTS)
     return [*made, live, *gate.routes(PREFIX, bodies), *described, *Page().routes()]
@@ -97,7 +100,9 @@ class _Listening(Response):
         await self._live.serve(self._listener, scope, receive, send)
 
 
-def _route(endpoint: Endpoint, studio: Studio, gate: Gate, bodies: Bodies, parts: Parts) -> Route:
+def _route(
+    endpoint: Endpoint, studio: Studio, gate: Gate, bodies: Bodies, parts: Parts, held: _Held
+) -> Route:
     async def handle(request: Request) -> Response:
         body = b""
         if endpoint.method != "GET":
@@ -110,16 +115,38 @@ def _route(endpoint: Endpoint, studio: Studio, gate: Gate, bodies: Bodies, parts
         except NotFoundError as error:
             # AWS says 400 where something is not there; here it is 404.
             raise UnknownComponentError(str(error)) from error
-        return _Sent(answer, parts)
+        return _Sent(answer, parts, held)
 
     return Route(PREFIX + endpoint.path, handle, methods=[endpoint.method])
+
+
+class _Held:
+    """Counts the bytes of answers that are made and not yet sent, to keep them within bounds."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    @contextlib.contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Hold an answer's bytes. One that is large by itself goes when no other is held."""
+        if self._bytes and self._bytes + size > _HELD_BYTES_MAX:
+            msg = "Rate exceeded: too many large answers are being sent. Try again."
+            raise ThrottledError(msg)
+        self._bytes += size
+        try:
+            yield
+        finally:
+            self._bytes -= size
 
 
 class _Sent(Response):
     """An answer on its way. A client that does not read is let go."""
 
-    def __init__(self, answer: Answer, parts: Parts) -> None:
+    def __init__(self, answer: Answer, parts: Parts, held: _Held) -> None:
         self._answer = answer
+        self._held = held
+        is_made = not isinstance(answer.parts, Iterator)
+        self._size = sum(map(len, answer.parts)) if is_made else 0
         self._executor = parts.executor
         self._reads = parts.data_plane.reads
         headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -135,7 +162,7 @@ class _Sent(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         del scope, receive
-        with self._reads:
+        with self._reads, self._held.hold(self._size):
             await send(
                 {
                     "type": "http.response.start",

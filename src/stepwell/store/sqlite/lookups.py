@@ -67,6 +67,31 @@ def count_names(registry: Registry, component_ids: Sequence[int]) -> dict[str, i
     return dict(sorted(counts.items()))
 
 
+def series_runs(registry: Registry, component_id: int) -> Iterator[tuple[int, int]]:
+    """Give a component's series as runs of numbers that follow one another: firsts and lasts.
+
+    Mostly it is one: a component's series are numbered when its first put comes.
+    """
+    where = "FROM series WHERE component = ?"
+    first, last, count = registry.db.execute(
+        f"SELECT min(id), max(id), count(*) {where}", (component_id,)
+    ).fetchone()
+    if count == 0:
+        return
+    if last - first + 1 == count:
+        yield first, last
+        return
+    rows = registry.db.execute(f"SELECT id {where}", (component_id,))
+    numbers = sorted(row[0] for row in rows)
+    begin = before = numbers[0]
+    for number in numbers[1:]:
+        if number != before + 1:
+            yield begin, before
+            begin = number
+        before = number
+    yield begin, before
+
+
 def _batches(values: Iterable[_Value]) -> Iterator[list[_Value]]:
     """Give some values at a time: one statement takes no more."""
     remaining = list(values)

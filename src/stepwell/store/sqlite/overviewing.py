@@ -14,6 +14,7 @@ import numpy as np
 from stepwell.store.protocol import Overview
 from stepwell.store.sqlite.chunks import ChunkFile
 from stepwell.store.sqlite.hot import PointArray
+from stepwell.store.sqlite.lookups import series_runs
 from stepwell.store.sqlite.registry import Registry
 
 #: Components that are remembered, by number; past that, the oldest are forgotten.
@@ -21,10 +22,13 @@ _KNOWN_MAX = 50_000
 _INT64_LAST = 2**63 - 1
 #: In which round each component last got chunks. Those that never did have none.
 _VERSIONS = "SELECT component, version FROM touched WHERE component IN ({})"
+#: What the chunks of series that are numbered one after another hold. Both go along an index.
 _TOTALS = (
-    "SELECT series, sum(count), min(timestamp_min), max(timestamp_max), sum(nan_count),"
-    " sum(inf_count + inf_negative_count) FROM chunk WHERE series IN ({}) GROUP BY series"
+    "SELECT coalesce(sum(count), 0), min(timestamp_min), max(timestamp_max), sum(nan_count),"
+    " sum(inf_count + inf_negative_count) FROM chunk WHERE series BETWEEN ? AND ?"
 )
+_SERIES = "SELECT count(*) FROM series_total WHERE series BETWEEN ? AND ?"
+_KNOWN_SERIES = "SELECT series FROM series_total WHERE series IN ({})"
 
 
 class Known(NamedTuple):
@@ -32,7 +36,6 @@ class Known(NamedTuple):
 
     version: int
     overview: Overview
-    series: frozenset[int]
 
 
 #: Shared by threads: entries are whole, and a lost one is only made again.
@@ -67,40 +70,43 @@ def overviews_of(
             known[component] = stored
             while len(known) > _KNOWN_MAX:
                 known.pop(next(iter(known)), None)
-        overview = _with_hot(stored, points) if len(points) else stored.overview
+        overview = stored.overview
+        if len(points):
+            overview = _with_hot(chunks, overview, points)
         if overview.points:
             found[component] = overview
     return found
 
 
 def _stored(chunks: ChunkFile, registry: Registry, component: int, version: int) -> Known:
-    total, series = _NONE, set()
-    numbers = list(registry.series_of(component).values())
-    for rows in chunks.rows_of_many(_TOTALS, numbers):
-        for number, count, first_us, last_us, nan, infinite in rows:
-            series.add(number)
+    total = _NONE
+    for first, last in series_runs(registry, component):
+        count, first_us, last_us, nan, infinite = chunks.db.execute(
+            _TOTALS, (first, last)
+        ).fetchone()
+        if count:
+            (series,) = chunks.db.execute(_SERIES, (first, last)).fetchone()
             total = Overview(
-                (component, 0),
+                total.stamp,
                 total.points + count,
-                0,
+                total.metrics + series,
                 min(total.first_us, first_us),
                 max(total.last_us, last_us),
                 total.nan + nan,
                 total.infinite + infinite,
             )
-    total = total._replace(stamp=(component, total.points), metrics=len(series))
-    return Known(version, total, frozenset(series))
+    return Known(version, total._replace(stamp=(component, total.points)))
 
 
-def _with_hot(stored: Known, points: PointArray) -> Overview:
-    known = stored.overview
+def _with_hot(chunks: ChunkFile, known: Overview, points: PointArray) -> Overview:
     values, times = points["value"], points["timestamp_us"]
-    new = set(np.unique(points["series"]).tolist()) - stored.series
+    series = np.unique(points["series"]).tolist()
+    stored = sum(map(len, chunks.rows_of_many(_KNOWN_SERIES, series)))
     return Overview(
         # Points are only ever added, so that their number tells whether any were.
         (known.stamp[0], known.points + len(points)),
         known.points + len(points),
-        known.metrics + len(new),
+        known.metrics + len(series) - stored,
         min(known.first_us, int(times.min())),
         max(known.last_us, int(times.max())),
         known.nan + int(np.count_nonzero(np.isnan(values))),
