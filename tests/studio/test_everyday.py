@@ -48,6 +48,33 @@ def test_live(fresh: Servers, studio_of: Pages) -> None:
     studio.scene("loss", "points=7")
 
 
+def test_ten_minutes_of_training(fresh: Servers, studio_of: Pages) -> None:
+    """After 600 puts into an open page every point is drawn, and the page has not grown."""
+    server = fresh()
+    begin = time.time() - 600
+    server.put("run", "loss", [(0, 1.0)], begin)
+    studio = studio_of(server).open()
+    studio.scene("loss", "points=1")
+    nodes = "() => document.querySelectorAll('*').length"
+    before = studio.page.evaluate(nodes)
+    asked: list[str] = []
+    studio.page.on("request", lambda request: asked.append(request.url))
+    for step in range(1, 600):
+        server.put("run", "loss", [(step, 1 / (step + 1))], begin + step)
+        if step % 50 == 0:
+            studio.page.wait_for_timeout(1)
+    scene = studio.scene("loss", "points=600")
+    line = scene["lines"][0]
+    assert sum(line["count"]) == 600
+    width = int(scene["width"])
+    values = [1 / (step + 1) for step in range(600)]
+    for row, bucket in enumerate(line["bucket"]):
+        part = values[int(bucket) * width : (int(bucket) + 1) * width]
+        assert (line["min"][row], line["max"][row]) == (min(part), max(part))
+    assert studio.page.evaluate(nodes) < before + 50
+    assert len(asked) < 600
+
+
 def test_ages(fresh: Servers, studio_of: Pages) -> None:
     """A run that is silent says for how long; one that has put a point just now, how old it is."""
     server = fresh()

@@ -18,7 +18,10 @@ export interface Style {
   dash: (line: Line) => number[]
   paper: string
   muted: string
+  /** The line that is lit, the others dimmed. */
   lit: string | null
+  /** The line that the pointer is at: bolder, and the members of its group. */
+  near: string | null
 }
 
 /** Where a value stands, clamped to just outside of the plot, so that no canvas sees 1e300. */
@@ -55,7 +58,8 @@ export function drawScene(
   const others = scene.lines.filter((line) => line.id !== style.lit)
   const crowd = scene.lines.length
   for (const line of others) drawLine(context, line, map, style, lit.length > 0, crowd)
-  for (const line of lit) {
+  const front = lit.length ? lit : scene.lines.filter((line) => line.id === style.near)
+  for (const line of front) {
     for (const member of line.members) drawMember(context, member, map, style.color(line))
     drawLine(context, line, map, style, false, 1, true)
   }

@@ -23,12 +23,15 @@ export function litLine(scene: Scene, lit: string | null): string | null {
   return found?.id ?? null
 }
 
-export function paint(from: { theme: Theme; lit: string | null }, scene: Scene): PlotStyle {
+export function paint(
+  from: { theme: Theme; lit: string | null }, scene: Scene, near: string | null = null,
+): PlotStyle {
   const { theme, lit } = from
   return {
     ...PAPER[theme],
     font: FONT,
     lit: litLine(scene, lit),
+    near,
     color: (line: Line) => color(line.slot, theme),
     dash: (line: Line) => dash(line.slot),
   }

@@ -47,7 +47,7 @@ export class Plot {
   /** Draw again: another line is lit. */
   redraw(style: PlotStyle): void {
     this.style = style
-    this.chart?.redraw(false, false)
+    this.chart?.redraw(false, true)
   }
 
   private rescale(chart: uPlot): void {
