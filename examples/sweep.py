@@ -62,7 +62,12 @@ def sweep() -> list[Training]:
     """Give the sixteen trainings, oldest first."""
     found = [
         Training(f"{optimizer}-{rate}-s{seed}", float(rate), optimizer, seed)
-        for optimizer, rate in (("sgd", "1e-1"), ("sgd", "3e-2"), ("adamw", "1e-3"), ("adamw", "3e-4"))
+        for optimizer, rate in (
+            ("sgd", "1e-1"),
+            ("sgd", "3e-2"),
+            ("adamw", "1e-3"),
+            ("adamw", "3e-4"),
+        )
         for seed in (1, 2, 3)
     ]
     return [
@@ -79,7 +84,9 @@ def curves(training: Training, steps: int = STEPS) -> dict[str, Curve]:
     rng = np.random.default_rng(zlib.crc32(training.name.encode()))
     step = np.arange(int(steps * training.progress))
     part = step / steps
-    quality = 0.35 * abs(np.log10(training.learning_rate / (0.05 if training.optimizer == "sgd" else 1e-3)))
+    quality = 0.35 * abs(
+        np.log10(training.learning_rate / (0.05 if training.optimizer == "sgd" else 1e-3))
+    )
     floor = 0.32 + 0.3 * quality + 0.02 * rng.normal()
     noise = rng.normal(size=len(step)) * 0.16 * (1.1 - 0.7 * part)
     loss = floor + (4.6 - floor) * np.exp(-part * (9 - 5 * quality)) + noise * np.exp(-0.4 * part)
@@ -106,7 +113,9 @@ def curves(training: Training, steps: int = STEPS) -> dict[str, Curve]:
         "train/grad_norm": norm,
         "train/learning_rate": rate,
         "system/gpu_utilization": np.clip(93 + 4 * rng.normal(size=len(step)), 0, 100),
-        "system/images_per_second": 2900 + 60 * rng.normal(size=len(step)) - 900 * (step % 1500 < 12),
+        "system/images_per_second": 2900
+        + 60 * rng.normal(size=len(step))
+        - 900 * (step % 1500 < 12),
         "system/gpu_memory_gb": np.full(len(step), 31.4) + 0.2 * (step > 40),
     }
     found = {name: (step, values) for name, values in made.items()}
@@ -125,7 +134,9 @@ def curves(training: Training, steps: int = STEPS) -> dict[str, Curve]:
     return found
 
 
-def put(endpoint: str, component: str, metric: str, curve: Curve, span: tuple[float, float]) -> None:
+def put(
+    endpoint: str, component: str, metric: str, curve: Curve, span: tuple[float, float]
+) -> None:
     """Put one curve over a span of time, thousands of points a request."""
     steps, values = curve
     start, end = span
@@ -175,7 +186,9 @@ def create(sagemaker: Any, training: Training, start: float, end: float) -> None
         Tags=[{"Key": "team", "Value": "vision"}],
         **ending,
     )
-    sagemaker.associate_trial_component(TrialComponentName=training.name, TrialName=EXPERIMENT + "-trial")
+    sagemaker.associate_trial_component(
+        TrialComponentName=training.name, TrialName=EXPERIMENT + "-trial"
+    )
 
 
 def put_sweep(endpoint: str, steps: int = STEPS, only: int | None = None) -> list[Training]:

@@ -60,13 +60,22 @@ def main() -> None:
     """Serve the sweep and take the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
-        command = [sys.executable, "-m", "stepwell.cli.main", "serve", "--data", data, "--port", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "stepwell.cli.main",
+            "serve",
+            "--data",
+            data,
+            "--port",
+            "0",
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 line = next(line for line in iter(server.stdout or ()) if "http://" in line)
                 url = next(word for word in line.split() if word.startswith("http://")).rstrip("/")
                 sweep = [sys.executable, str(ROOT / "examples" / "sweep.py"), "--endpoint", url]
-                subprocess.run(sweep, check=True)  # noqa: S603
+                subprocess.run(sweep, check=True)
                 chromium = shutil.which("chromium")
                 browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
                 for name, width, height, theme, view, at in SHOTS:

@@ -155,7 +155,12 @@ def test_ten_thousand_metrics(fresh: Servers, studio_of: Pages) -> None:
     """All are there to be found, and only those on the screen are made."""
     server = fresh()
     points = [
-        {"MetricName": f"layer{i:04}/norm", "Timestamp": 1_795_000_000, "Step": 0, "Value": float(i)}
+        {
+            "MetricName": f"layer{i:04}/norm",
+            "Timestamp": 1_795_000_000,
+            "Step": 0,
+            "Value": float(i),
+        }
         for i in range(10_000)
     ]
     server.call("PUT", "/BatchPutMetrics", {"TrialComponentName": "wide", "MetricData": points})

@@ -77,7 +77,7 @@ def test_what_differs_most_comes_first(sweep: Server, studio_of: Pages) -> None:
 
 
 def test_groups_have_mean_band_and_members(sweep: Server, studio_of: Pages) -> None:
-    """Grouped by a parameter, one line a value: the mean of its runs, from the least to the most."""
+    """Grouped by a parameter, one line a value: the mean of its runs, from least to most."""
     studio = studio_of(sweep).open(runs="slow|fast", group="learning_rate")
     scene = studio.scene("train/loss", "lines=2")
     for line, rate in zip(scene["lines"], (0.01, 0.1), strict=True):
@@ -110,7 +110,9 @@ def test_the_table(sweep: Server, studio_of: Pages) -> None:
     studio = studio_of(sweep).open(page="table", runs="slow|fast")
     table = studio.page.get_by_role("table")
     cell = table.locator("tbody tr", has_text="fast-2").locator("td")
-    studio.page.wait_for_function("() => document.querySelectorAll('tbody td')[5]?.innerText !== '–'")
+    studio.page.wait_for_function(
+        "() => document.querySelectorAll('tbody td')[5]?.innerText !== '–'"
+    )
 
     def columns() -> list[str]:
         return [each.inner_text() for each in table.locator("thead th").all()]
@@ -155,7 +157,9 @@ def test_experiments(sweep: Server, studio_of: Pages) -> None:
 def test_colours_belong_to_runs(sweep: Server, studio_of: Pages) -> None:
     """Whatever else is drawn, a run keeps its colour."""
     studio = studio_of(sweep).open()
-    swatch = "() => document.querySelector('[data-run=fast-2] input').style.getPropertyValue('--color')"
+    swatch = (
+        "() => document.querySelector('[data-run=fast-2] input').style.getPropertyValue('--color')"
+    )
     studio.page.locator("[data-run=fast-2]").wait_for()
     first = studio.page.evaluate(swatch)
     studio.open(runs="fast", off="fast-1")

@@ -100,7 +100,7 @@ def test_by_keyboard_alone(filled: Server, studio_of: Pages) -> None:
             """() => { const e = document.activeElement
                 const style = getComputedStyle(e.matches('.sr') ? e.parentElement : e)
                 return [e.getAttribute('role') ?? e.tagName,
-                    style.outlineStyle !== 'none' || e.matches('[type=range]') || e === document.body] }"""
+                    style.outlineStyle !== 'none' || e === document.body] }"""
         )
         seen.add(what[0])
         assert what[1], what
@@ -164,7 +164,7 @@ class Proxy(BaseHTTPRequestHandler):
             while part := answer.read1(65_536):
                 self.wfile.write(part)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = handle_any
+    do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""
