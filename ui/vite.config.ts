@@ -12,7 +12,7 @@ function fontLicence(): Plugin {
       order: 'post',
       handler(options) {
         const text = readFileSync('node_modules/@fontsource-variable/inter/LICENSE', 'utf8')
-        appendFileSync(`${options.dir}/licenses.md`, `\n## Inter (OFL-1.1)\n\n${text}`)
+        appendFileSync(`${options.dir}/licenses.txt`, `\n## Inter (OFL-1.1)\n\n${text}`)
       },
     },
   }
@@ -29,7 +29,7 @@ export default defineConfig({
     outDir: '../src/stepwell/studio',
     emptyOutDir: true,
     target: 'es2022',
-    license: { fileName: 'licenses.md' },
+    license: { fileName: 'licenses.txt' },
     // The page's policy forbids data: fonts and inline code.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
