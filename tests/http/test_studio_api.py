@@ -509,7 +509,13 @@ def test_live(server: Server, component: str) -> None:
     assert component in event["new"]
     assert component in event["runs"]
     (event,) = listen(server, 5, lambda: put(server, component, [2.0]), component)
-    assert event == {"runs": [component], "new": [], "deleted": []}
+    assert event == {"runs": [component], "new": [], "deleted": [], "modified": []}
+    patch = {"tags": {"a": "b"}}
+    (event,) = listen(server, 5, lambda: ask(server, "PATCH", f"runs/{component}", patch))
+    assert event == {"runs": [], "new": [], "deleted": [], "modified": [component]}
+    note = {"step": 1, "text": "x"}
+    (event,) = listen(server, 5, lambda: ask(server, "POST", f"runs/{component}/notes", note))
+    assert event["modified"] == [component]
     (event,) = listen(server, 5, lambda: ask(server, "DELETE", f"runs/{component}"), component)
     assert event["deleted"] == [component]
     assert (

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from stepwell.catalog.search.expressions import Expression, Filter, Operator
-from stepwell.catalog.tables import membership, trial
+from stepwell.catalog.tables import component, membership, trial
 from stepwell.model.errors import ValidationError
+from stepwell.model.names import Component
 
 _SORTED_BY = {
     "created": "CreationTime",
@@ -59,6 +60,16 @@ def property_of(sort: str) -> str:
         " metrics.<name>[.last|.min|.max]"
     )
     raise ValidationError([problem])
+
+
+def modified_since(connection: sa.Connection, account: str, since_us: int) -> dict[Component, int]:
+    """List an account's runs that were changed since a time, by whatever API, and when."""
+    rows = connection.execute(
+        sa.select(component.c.name_key, component.c.modified_us).where(
+            component.c.account == account, component.c.modified_us >= since_us
+        )
+    )
+    return {Component(account, row.name_key): row.modified_us for row in rows}
 
 
 def count_by_experiment(connection: sa.Connection, experiments: Sequence[int]) -> dict[int, int]:

@@ -180,7 +180,7 @@ class Application:
             control,
             ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode"),
             limits,
-            Live(store),
+            Live(store, database),
         )
 
 

@@ -43,6 +43,7 @@ def _add_note(studio: Studio, asked: Asked) -> Answer:
     with studio.control.writing(asked.author) as work:
         found = components.find(work, asked.path["name"])
         made = notes.add(work, found.id, request.metric, request.step, request.text)
+        entities.update(work, component, found.id, {})
     return answer(note_document(made))
 
 
@@ -54,6 +55,7 @@ def _remove_note(studio: Studio, asked: Asked) -> Answer:
     with studio.control.writing(asked.author) as work:
         found = components.find(work, asked.path["name"])
         notes.remove(work.connection, found.id, int(text))
+        entities.update(work, component, found.id, {})
     return _NOTHING
 
 

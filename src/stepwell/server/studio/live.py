@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import orjson
 
+from stepwell.catalog import runs
+from stepwell.catalog.database import Database
 from stepwell.model.errors import StepwellError, ThrottledError
 from stepwell.model.names import Component
 from stepwell.server.asgi import Receive, Scope, Send, send_part
@@ -41,11 +44,19 @@ _HEADERS = [
 
 
 class Told(NamedTuple):
-    """What one look at the store has found."""
+    """What one look has found: runs with new points, new ones, deleted ones, and changed ones."""
 
-    changed: frozenset[Component]
+    points: frozenset[Component]
     new: frozenset[Component]
     deleted: frozenset[Component]
+    modified: frozenset[Component]
+
+
+_NOTHING = Told(frozenset(), frozenset(), frozenset(), frozenset())
+#: What `Told` is called in an event.
+_NAMES = ("runs", "new", "deleted", "modified")
+#: A change is seen once its transaction has ended: for so long after it began we look for it.
+_MODIFIED_LATE_US = 15_000_000
 
 
 class Listener:
@@ -53,21 +64,21 @@ class Listener:
 
     def __init__(self, account: str, runs: frozenset[str] | None) -> None:
         """Listen to some runs of an account, or to all."""
-        self._account = account
+        self.account = account
         self._runs = runs
-        self._waiting: dict[str, set[str]] = {"runs": set(), "new": set(), "deleted": set()}
+        self._waiting: dict[str, set[str]] = {name: set() for name in _NAMES}
         self._wake = asyncio.Event()
         self.is_over = False
 
     def tell(self, told: Told) -> None:
         """Note what concerns this listener."""
-        for name, components in zip(("runs", "new", "deleted"), told, strict=True):
+        for name, components in zip(_NAMES, told, strict=True):
             # Those that are new are told of whoever they are: nobody can ask for them by name.
             wanted = None if name == "new" else self._runs
             found = {
                 each.name
                 for each in components
-                if each.account == self._account and (wanted is None or each.name in wanted)
+                if each.account == self.account and (wanted is None or each.name in wanted)
             }
             if found:
                 self._waiting[name] |= found
@@ -100,9 +111,10 @@ class Listener:
 class Live:
     """One worker's listeners, and the one task that looks at the store for them."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, database: Database) -> None:
         """Look at nothing while nobody listens."""
         self._feed = feed
+        self._database = database
         self._listeners: set[Listener] = set()
         # A thread of its own: reads that take long must not delay it.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="live")
@@ -112,6 +124,7 @@ class Live:
         self._components_mark = 0
         self._stamps: dict[Component, int] = {}
         self._deleted: dict[Component, int] = {}
+        self._modified: dict[str, dict[Component, int]] = {}
 
     async def serve(self, listener: Listener, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell a listener until it goes or the server stops.
@@ -167,9 +180,11 @@ class Live:
                     listener.tell(told)
 
     async def _run(self) -> Told:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._look)
+        accounts = frozenset(each.account for each in self._listeners)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._look, accounts)
 
-    def _look(self) -> Told:
+    def _look(self, accounts: frozenset[str]) -> Told:
         """Look at what has changed since the last look. Runs on the one thread."""
         changes, mark = self._feed.changed_since(self._mark or 0)
         changed = frozenset(
@@ -183,13 +198,28 @@ class Live:
                 break
             new |= {each.component for each in created}
         deleted = self._feed.deletions()
-        gone = {each for each, time in deleted.items() if self._deleted.get(each) != time}
+        gone = {each for each, time_us in deleted.items() if self._deleted.get(each) != time_us}
         is_first, self._mark, self._deleted = self._mark is None, mark, dict(deleted)
         for each in gone - new:
             self._stamps.pop(each, None)
+        modified = self._look_for_modified(accounts)
         if is_first:
-            return Told(frozenset(), frozenset(), frozenset())
-        return Told(changed, frozenset(new), frozenset(gone))
+            return _NOTHING
+        return Told(changed, frozenset(new), frozenset(gone), modified)
+
+    def _look_for_modified(self, accounts: frozenset[str]) -> frozenset[Component]:
+        """Look which runs the catalog has changed: names, tags, statuses. Notes are among them."""
+        since_us = time.time_ns() // 1000 - _MODIFIED_LATE_US
+        before, self._modified = self._modified, {}
+        changed: set[Component] = set()
+        with self._database.read() as connection:
+            for account in accounts:
+                found = runs.modified_since(connection, account, since_us)
+                # Whoever begins to listen is not told of what was before.
+                known = before.get(account, found)
+                changed |= {each for each, time_us in found.items() if known.get(each) != time_us}
+                self._modified[account] = found
+        return frozenset(changed)
 
 
 async def _until_gone(receive: Receive, listener: Listener) -> None:

@@ -60,8 +60,8 @@ OTHERS = [
         "GET",
         "live",
         "GetLive",
-        "Tell what changes as it happens: events `changed` with the names of `runs` that got"
-        " points, of `new` ones, and of those `deleted`.",
+        "Tell what changes as it happens: events `changed` name the `runs` that got"
+        " points, of `new` ones, and of those `deleted` or `modified`.",
         _elsewhere,
         LiveRequest,
         None,
