@@ -25,7 +25,9 @@ ${keys}
 )`
   const put = `metrics.batch_put_metrics(
         TrialComponentName="my-first-run",
-        MetricData=[{"MetricName": "train/loss", "Timestamp": time.time(), "Step": step, "Value": loss}],
+        MetricData=[
+            {"MetricName": "train/loss", "Timestamp": time.time(), "Step": step, "Value": loss}
+        ],
     )`
   return [
     {
