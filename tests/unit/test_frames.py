@@ -97,6 +97,8 @@ in_order = st.lists(values, max_size=60).map(
 smoothings = st.one_of(
     st.none(),
     st.floats(0, 0.999).map(Smoothing.by_weight),
+    st.just(Smoothing.by_weight(0.0)),
+    st.sampled_from([1e-3, 0.1]).map(Smoothing.by_half_life),
     st.floats(0.01, 1e6).map(Smoothing.by_half_life),
 )
 
@@ -262,6 +264,30 @@ def test_what_is_outside_is_not_read() -> None:
     assert view.loaded == list(outline.pieces[:1])
     charts.chart(view, [RunSeries(outline)], query)
     assert view.loaded == list(outline.pieces[:1])
+
+
+def test_what_weighs_nothing_is_not_read() -> None:
+    """Smoothing a part of a long series reads as far back as weights reach, and no farther."""
+    points = [ReferencePoint(2 * i, i, math.sin(i)) for i in range(8000)]
+    outline = cut(points, range(100, 8000, 100))
+    for smoothing in (Smoothing.by_weight(0.5), Smoothing.by_half_life(1.0)):
+        view = ListView([outline])
+        query = FrameQuery(XAxis.STEP, 10, 12_000, 12_200, smoothing)
+        (frame,) = Charts(Digests(1 << 20)).chart(view, [RunSeries(outline)], query).series
+        assert len(view.loaded) < 20
+        whole = ListView([outline])
+        everything = query._replace(start=0, stop=16_000, buckets=4000)
+        chart = Charts(Digests(1 << 20)).chart(whole, [RunSeries(outline)], everything)
+        assert len(whole.loaded) == len(outline.pieces)
+        (expected,) = chart.series
+        assert isinstance(frame, SeriesFrame)
+        assert isinstance(expected, SeriesFrame)
+        assert frame.smooth is not None
+        assert expected.smooth is not None
+        known = dict(zip(expected.rows.last_x.tolist(), expected.smooth.tolist(), strict=True))
+        for x, value in zip(frame.rows.last_x.tolist(), frame.smooth.tolist(), strict=True):
+            if x in known:
+                assert math.isclose(value, known[x], rel_tol=1e-9)
 
 
 def test_digests_are_forgotten() -> None:

@@ -29,7 +29,7 @@ from stepwell.query.digests import (
     on_axis,
     rows_on_grid,
 )
-from stepwell.query.grids import X_MAX, Grid, Place, XAxis, grid_over
+from stepwell.query.grids import X_MAX, Grid, Place, Span, XAxis, grid_over
 from stepwell.query.rows import NO_ROWS, Rows, merged, starts_of
 from stepwell.query.small_pieces import Small, small_parts
 from stepwell.query.smoothing import Partials, Smoothing, chained
@@ -259,20 +259,50 @@ def _plan(outline: Outline, place: Place, grid: Grid, query: FrameQuery) -> _Pla
     for number, piece in enumerate(outline.pieces, 1):
         if piece.extent.points >= LARGE_POINTS_MIN:
             last_large = number
-    needed = [
-        span is not None
+    needed = _needed_to_smooth(outline, spans, grid, query.smoothing)
+    chosen = [
+        piece
+        if span is not None
         and (
-            query.smoothing is not None
+            piece.extent.nan + piece.extent.plus + piece.extent.minus > 0
+            or needed[number]
             or not grid.misses(span)
-            or piece.extent.nan + piece.extent.plus + piece.extent.minus > 0
         )
-        for piece, span in zip(outline.pieces, spans, strict=True)
+        else None
+        for number, (piece, span) in enumerate(zip(outline.pieces, spans, strict=True))
     ]
-    chosen = [piece if need else None for piece, need in zip(outline.pieces, needed, strict=True)]
     return _Plan(
         [piece for piece in chosen[:last_large] if piece is not None],
         [piece for piece in chosen[last_large:] if piece is not None],
     )
+
+
+def _needed_to_smooth(
+    outline: Outline, spans: Sequence[Span | None], grid: Grid, smoothing: Smoothing | None
+) -> list[bool]:
+    """Say which pieces before a grid weigh anything in it. They are in order of x.
+
+    A weight that float64 cannot tell from zero is zero: what is so far back is forgotten, if there
+    are finite points after it.
+    """
+    needed = [False] * len(spans)
+    if smoothing is None:
+        return needed
+    # How many finite points come after a piece and before the grid, and where the last ones begin.
+    finite, first = 0, None
+    for number in range(len(spans) - 1, -1, -1):
+        span, extent = spans[number], outline.pieces[number].extent
+        if span is None or span.first >= grid.stop:
+            continue
+        distance = finite if smoothing.by_points else 0 if first is None else first - span.last
+        needed[number] = not (finite and smoothing.forgets(distance))
+        if span.last < grid.start:
+            # Of those without a step some may be the ones that are not finite.
+            known = extent.points - extent.without_step - extent.nan - extent.plus - extent.minus
+            if known > 0:
+                finite += known
+                first = span.first if first is None else first
+    return needed
 
 
 def _suits(piece: Piece, level: int, place: Place, grid: Grid) -> bool:

@@ -23,6 +23,8 @@ from stepwell.model.points import Float64Array, Int64Array
 
 #: A weight of zero, as a power of two: what comes one point later has vanished.
 _RATE_MIN = -1100.0
+#: Powers of two below this are zero, with a good margin: the least that float64 has is -1074.
+_EXPONENT_MIN = -1200.0
 
 
 class Smoothing(NamedTuple):
@@ -40,6 +42,10 @@ class Smoothing(NamedTuple):
     def by_half_life(cls, half_life: float) -> Self:
         """Let weights halve with every `half_life` of x."""
         return cls(max(-1 / half_life, _RATE_MIN), by_points=False)
+
+    def forgets(self, distance: int) -> bool:
+        """Say whether what is so far back has no weight at all, as one power or as a product."""
+        return distance * self.rate < _EXPONENT_MIN
 
 
 @dataclass(frozen=True, slots=True)
