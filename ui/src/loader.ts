@@ -30,6 +30,8 @@ type Fetch = (request: FrameRequest, signal: AbortSignal) => Promise<FrameAnswer
 const KEPT_MAX = 60
 const CHARTS_MAX = 24
 const SERIES_MAX = 9000
+/** So many in the very first request: with hundreds of runs the first charts come before the rest. */
+const SERIES_FIRST = 1200
 const RUNS_MAX = 300
 /** Rows of one request: 11 columns of float64, so 26 MB at most. */
 const ROWS_MAX = 300_000
@@ -58,6 +60,8 @@ export class Loader {
     if (key === this.key) return
     this.wanted = wanted
     this.key = key
+    // The very first answer is worth having while the list of runs grows.
+    if (this.flight && !this.requests) return
     this.flight?.abort()
     this.flight = null
     this.plan(0)
@@ -152,7 +156,7 @@ export class Loader {
       runs.push(wanted.base)
     }
     const { buckets } = due[0][1]
-    const most = Math.max(1, Math.min(CHARTS_MAX, Math.floor(SERIES_MAX / runs.length)))
+    const most = Math.max(1, Math.min(CHARTS_MAX, Math.floor((this.requests ? SERIES_MAX : SERIES_FIRST) / runs.length)))
     const seats = due.filter(([, seat]) => seat.buckets === buckets).slice(0, most)
     const room = Math.floor(ROWS_MAX / (runs.length * seats.length))
     return {
@@ -172,7 +176,7 @@ export class Loader {
     charts.forEach((frame, index) => {
       const [key, seat] = seats[index]
       this.kept.delete(key)
-      this.kept.set(key, { key: this.key, frame })
+      if (state === this.state()) this.kept.set(key, { key: this.key, frame })
       // The seat may have been taken away, or taken anew, while the frame was on its way.
       const now = this.seats.get(key)
       for (const each of new Set([seat, now])) {

@@ -116,7 +116,7 @@ export async function readRuns(first: api.RunsPage | null = null): Promise<void>
   const started = performance.now()
   const experiment = looking.now.experiment
   try {
-    if (first && looking.now.show !== 'all') {
+    if (first) {
       studio.runs = first.runs
       studio.loaded = true
     }
