@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import http.client
 import io
 import json
@@ -474,6 +475,10 @@ def test_the_page(server: Server) -> None:
             asset = server.request("GET", f"/assets/{name}")
             assert asset.status == 200
             assert "immutable" in asset.headers["cache-control"]
+            headers = {"accept-encoding": "gzip, br"}
+            packed = server.request("GET", f"/assets/{name}", headers=headers)
+            is_packed = packed.headers.get("content-encoding") == "gzip"
+            assert (gzip.decompress(packed.body) if is_packed else packed.body) == asset.body
     assert reply.headers["x-content-type-options"] == "nosniff" or b"not built" in reply.body
     assert server.request("GET", "/").json()["service"] == "stepwell"
     for path in ("/assets/..%2findex.html", "/assets/none.js", "/assets/%2e%2e/index.html"):

@@ -6,6 +6,7 @@ content's hash in their names and never change.
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
 from pathlib import Path
 
@@ -30,6 +31,8 @@ HEADERS = {
 }
 _FOREVER = "public, max-age=31536000, immutable"
 _TYPES = {".woff2": "font/woff2", ".js": "text/javascript", ".svg": "image/svg+xml"}
+#: Text: a third of its size when it is compressed.
+_COMPRESSED = {".js", ".css", ".svg"}
 _NOT_BUILT = """\
 This is Stepwell. Its Studio, the web page, was not built into this installation: a wheel has it,
 and `pip install .` in the sources builds it. The APIs work; the native one is at api/v1/docs.
@@ -50,6 +53,11 @@ class Page:
             if assets.is_dir()
             else {}
         )
+        self._compressed = {
+            name: gzip.compress(content, mtime=0)
+            for name, content in self._assets.items()
+            if Path(name).suffix in _COMPRESSED
+        }
 
     def routes(self) -> list[Route]:
         """Give the routes of the page and of its assets."""
@@ -78,4 +86,8 @@ class Page:
             raise UnknownOperationError(msg)
         suffix = Path(name).suffix
         kind = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
-        return Response(content, 200, {**HEADERS, "cache-control": _FOREVER}, kind)
+        headers = {**HEADERS, "cache-control": _FOREVER, "vary": "accept-encoding"}
+        compressed = self._compressed.get(name)
+        if compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(compressed, 200, {**headers, "content-encoding": "gzip"}, kind)
+        return Response(content, 200, headers, kind)
