@@ -21,9 +21,11 @@ from stepwell.model.errors import DamagedSeriesError, StoreError
 from stepwell.model.points import NO_STEP, Points
 from stepwell.query import digests as digests_module
 from stepwell.query import frames as frames_module
+from stepwell.query import plans as plans_module
 from stepwell.query.digests import Digests
-from stepwell.query.frames import ChartFrame, Charts, FrameQuery, RunSeries, SeriesFrame
+from stepwell.query.frames import ChartFrame, Charts, SeriesFrame
 from stepwell.query.grids import Grid, XAxis, grid_over, round_width
+from stepwell.query.plans import FrameQuery, RunSeries
 from stepwell.query.smoothing import Smoothing
 from stepwell.store.protocol import ColumnName, Extent, Outline
 from stepwell.store.sqlite.viewing import extent_of
@@ -107,7 +109,7 @@ smoothings = st.one_of(
 def _small_pieces() -> Iterator[None]:
     """Take pieces of 5 points for large ones, and digests of 8 blocks, so that few points do."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(frames_module, "LARGE_POINTS_MIN", 5)
+    patch.setattr(plans_module, "LARGE_POINTS_MIN", 5)
     patch.setattr(digests_module, "_BLOCKS_BITS", 3)
     yield
     patch.undo()
@@ -339,6 +341,21 @@ def test_a_damaged_series_is_an_error_of_its_own() -> None:
             chart = charts.chart(ListView(outlines), [RunSeries(o) for o in outlines], query)
             kinds = [isinstance(each, StoreError) for each in chart.series]
             assert kinds == [True, True, False, False]
+
+
+def test_what_memory_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many series are looked at some at a time; one that cannot be sorted as a whole says so."""
+    monkeypatch.setattr(frames_module, "_TOGETHER_POINTS_MAX", 5)
+    monkeypatch.setattr(plans_module, "_SORTED_POINTS_MAX", 6)
+    back = [ReferencePoint(9 - i, i, 1.0) for i in range(8)]
+    series = [[ReferencePoint(i, i, 1.0) for i in range(3)]] * 4
+    outlines = [*(cut(points, []) for points in series), cut(back, [2, 4])]
+    query = FrameQuery(XAxis.STEP, 4, smoothing=Smoothing.by_weight(0.5))
+    chart = Charts(Digests(1 << 20)).chart(
+        ListView(outlines), [RunSeries(outline) for outline in outlines], query
+    )
+    check_chart(chart._replace(series=chart.series[:4]), series, query, [0] * 4)
+    assert "8 points" in str(chart.series[4])
 
 
 def test_bounds_beyond_everything() -> None:

@@ -8,8 +8,7 @@ series are brought into buckets together.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -29,7 +28,8 @@ from stepwell.query.digests import (
     on_axis,
     rows_on_grid,
 )
-from stepwell.query.grids import X_MAX, Grid, Place, Span, XAxis, grid_over
+from stepwell.query.grids import Grid, Place, XAxis
+from stepwell.query.plans import FrameQuery, Plan, RunSeries, grid_of, plan_of
 from stepwell.query.rows import NO_ROWS, Rows, merged, starts_of
 from stepwell.query.small_pieces import Small, small_parts
 from stepwell.query.smoothing import Partials, Smoothing, chained
@@ -48,27 +48,10 @@ class Spread(Protocol):
         """Give the results, in the order of the items."""
 
 
-#: From so many points on, a piece is worth a digest of its own.
-LARGE_POINTS_MIN = 4096
+#: Points that are brought into buckets together: about 160 MB with all that is made of them.
+_TOGETHER_POINTS_MAX = 4_000_000
 #: Large pieces that are in memory at a time, encoded, twice: some decoded while others are read.
 _LOADED_AT_ONCE = 24
-
-
-class FrameQuery(NamedTuple):
-    """What is asked of every chart: the axis, how many buckets, a range of whole x, smoothing."""
-
-    axis: XAxis
-    buckets: int
-    start: int | None = None
-    stop: int | None = None
-    smoothing: Smoothing | None = None
-
-
-class RunSeries(NamedTuple):
-    """A series of a chart: as it lies in the store, and how its run stands along x."""
-
-    outline: Outline | StepwellError
-    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +95,6 @@ class ChartFrame(NamedTuple):
     series: Sequence[SeriesFrame | StepwellError]
 
 
-class _Plan(NamedTuple):
-    """How a series' pieces are looked at: one by one, and the last, small ones together."""
-
-    alone: Sequence[Piece]
-    together: Sequence[Piece]
-
-
 class Charts:
     """Makes charts out of a view of a store. Remembers digests for the next ones."""
 
@@ -140,13 +116,14 @@ class Charts:
                     for each in series
                 ],
             )
-        plans: dict[int, _Plan] = {}
+        plans: dict[int, Plan] = {}
         found: dict[int, list[Part] | StepwellError] = {}
         for index, each in enumerate(series):
-            if isinstance(each.outline, StepwellError):
-                found[index] = each.outline
+            plan = plan_of(each, grid, query)
+            if isinstance(plan, StepwellError):
+                found[index] = plan
             else:
-                plans[index] = _plan(each.outline, Place(query.axis, each.offset), grid, query)
+                plans[index] = plan
         for index, plan in plans.items():
             if plan.alone:
                 place = Place(query.axis, series[index].offset)
@@ -156,12 +133,13 @@ class Charts:
             for index, plan in plans.items()
             if plan.together and not isinstance(found.get(index), StepwellError)
         ]
-        for index, part in small_parts(view, small, grid, query.smoothing):
-            parts = found.setdefault(index, [])
-            if isinstance(part, StepwellError):
-                found[index] = part
-            elif not isinstance(parts, StepwellError):
-                parts.append(part)
+        for some in _batches(small):
+            for index, part in small_parts(view, some, grid, query.smoothing):
+                parts = found.setdefault(index, [])
+                if isinstance(part, StepwellError):
+                    found[index] = part
+                elif not isinstance(parts, StepwellError):
+                    parts.append(part)
         return ChartFrame(
             grid,
             [_series_frame(each, found.get(i, []), grid, query) for i, each in enumerate(series)],
@@ -228,81 +206,19 @@ class Charts:
         return Part(rows, partials, digest.landmarks, digest.steps)
 
 
-def grid_of(series: Iterable[RunSeries], query: FrameQuery) -> Grid | None:
-    """Lay the grid of a chart: over the range that is asked for, or over all of its points."""
-    start, stop = query.start, query.stop
-    if start is None or stop is None:
-        spans = [
-            span
-            for each in series
-            if not isinstance(each.outline, StepwellError)
-            for piece in each.outline.pieces
-            if (span := Place(query.axis, each.offset).span(piece.extent)) is not None
-        ]
-        if not spans:
-            return None
-        start = min(span.first for span in spans) if start is None else start
-        stop = max(span.last for span in spans) + 1 if stop is None else stop
-    start = max(min(start, X_MAX), -X_MAX)
-    # Everything may lie on the other side of the one bound that was given.
-    return grid_over(start, max(min(stop, X_MAX + 1), start + 1), query.buckets)
-
-
-def _plan(outline: Outline, place: Place, grid: Grid, query: FrameQuery) -> _Plan:
-    spans = [place.span(piece.extent) for piece in outline.pieces]
-    if query.smoothing is not None:
-        known = [span for span in spans if span is not None]
-        if any(later.first < span.last for span, later in itertools.pairwise(known)):
-            # Its history goes back and forth along x: it is sorted as a whole.
-            return _Plan([], outline.pieces)
-    last_large = 0
-    for number, piece in enumerate(outline.pieces, 1):
-        if piece.extent.points >= LARGE_POINTS_MIN:
-            last_large = number
-    needed = _needed_to_smooth(outline, spans, grid, query.smoothing)
-    chosen = [
-        piece
-        if span is not None
-        and (
-            piece.extent.nan + piece.extent.plus + piece.extent.minus > 0
-            or needed[number]
-            or not grid.misses(span)
-        )
-        else None
-        for number, (piece, span) in enumerate(zip(outline.pieces, spans, strict=True))
-    ]
-    return _Plan(
-        [piece for piece in chosen[:last_large] if piece is not None],
-        [piece for piece in chosen[last_large:] if piece is not None],
-    )
-
-
-def _needed_to_smooth(
-    outline: Outline, spans: Sequence[Span | None], grid: Grid, smoothing: Smoothing | None
-) -> list[bool]:
-    """Say which pieces before a grid weigh anything in it. They are in order of x.
-
-    A weight that float64 cannot tell from zero is zero: what is so far back is forgotten, if there
-    are finite points after it.
-    """
-    needed = [False] * len(spans)
-    if smoothing is None:
-        return needed
-    # How many finite points come after a piece and before the grid, and where the last ones begin.
-    finite, first = 0, None
-    for number in range(len(spans) - 1, -1, -1):
-        span, extent = spans[number], outline.pieces[number].extent
-        if span is None or span.first >= grid.stop:
-            continue
-        distance = finite if smoothing.by_points else 0 if first is None else first - span.last
-        needed[number] = not (finite and smoothing.forgets(distance))
-        if span.last < grid.start:
-            # Of those without a step some may be the ones that are not finite.
-            known = extent.points - extent.without_step - extent.nan - extent.plus - extent.minus
-            if known > 0:
-                finite += known
-                first = span.first if first is None else first
-    return needed
+def _batches(small: Sequence[Small]) -> Iterator[list[Small]]:
+    """Give as many series at a time as memory should hold."""
+    batch: list[Small] = []
+    points = 0
+    for each in small:
+        count = sum(piece.extent.points for piece in each.pieces)
+        if batch and points + count > _TOGETHER_POINTS_MAX:
+            yield batch
+            batch, points = [], 0
+        batch.append(each)
+        points += count
+    if batch:
+        yield batch
 
 
 def _suits(piece: Piece, level: int, place: Place, grid: Grid) -> bool:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from stepwell.model.errors import ValidationError
-from stepwell.query.frames import FrameQuery, RunSeries
 from stepwell.query.grids import X_MAX, XAxis
+from stepwell.query.plans import FrameQuery, RunSeries
 from stepwell.query.smoothing import Smoothing
 from stepwell.server.studio import framing
 from stepwell.server.studio.answers import FrameDocument
