@@ -126,6 +126,9 @@ def test_the_table(sweep: Server, studio_of: Pages) -> None:
     table.get_by_role("button", name="train/loss").click()
     names = [each.inner_text() for each in table.locator("tbody th").all()]
     assert names == ["slow-2", "slow-1", "fast-2", "fast-1"]
+    assert studio.view()["by"] == "-m:train/loss"
+    studio.page.get_by_role("button", name="min", exact=True).click()
+    assert studio.view()["statistic"] == "min"
 
 
 def test_runs_are_filtered_and_chosen(sweep: Server, studio_of: Pages) -> None:

@@ -8,6 +8,7 @@ export const AXES = ['step', 'relative', 'wall'] as const
 export const SHOWS = ['newest', 'all', 'none'] as const
 export const SIZES = ['s', 'm', 'l'] as const
 export const PAGES = ['charts', 'table'] as const
+export const STATISTICS = ['last', 'min', 'max'] as const
 export const SMOOTH_MAX = 0.999
 
 export interface View {
@@ -49,6 +50,9 @@ export interface View {
   on_chart: string
   /** Table: only columns in which runs differ. */
   differing: boolean
+  statistic: (typeof STATISTICS)[number]
+  /** Column that the table is sorted by, with a minus where the largest come first. */
+  by: string
   /** Only charts, and only runs, with NaN or infinities. */
   nan: boolean
   nan_runs: boolean
@@ -58,11 +62,13 @@ export const DEFAULTS: Readonly<View> = {
   page: 'charts', experiment: '', runs: '', metrics: '', status: [],
   show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0,
   from: null, to: null, group: '', base: '', shut: [], pin: [], size: 'm',
-  chart: '', run: '', points: '', at: null, on_chart: '', differing: false, nan: false, nan_runs: false,
+  chart: '', run: '', points: '', at: null, on_chart: '', differing: false,
+  statistic: 'last', by: '', nan: false, nan_runs: false,
 }
 
 const CHOICES: Partial<Record<keyof View, readonly string[]>> = {
   page: PAGES, show: SHOWS, sort: SORTS, x: AXES, y: SCALES, size: SIZES,
+  statistic: STATISTICS,
 }
 
 /** Read an address that anyone may have edited: what makes no sense is as if it were not there. */
