@@ -114,10 +114,13 @@ class Outline(NamedTuple):
 
 
 class Loaded(Protocol):
-    """A piece's points, in memory. Columns are decoded when they are asked for."""
+    """A piece's points, in memory. Columns are decoded when they are asked for; do not change them.
+
+    One thread at a time.
+    """
 
     def column(self, name: ColumnName) -> Int64Array | Float64Array:
-        """Decode one column. Any thread may. Raises `DamagedSeriesError`."""
+        """Decode one column. Raises `DamagedSeriesError`."""
 
 
 class View(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 
-from stepwell.model.errors import ValidationError
+from stepwell.model.errors import StoreError, ValidationError
 from stepwell.query.grids import X_MAX, XAxis
 from stepwell.query.plans import FrameQuery, RunSeries
 from stepwell.query.smoothing import Smoothing
@@ -21,6 +22,8 @@ from stepwell.server.studio.requests import (
 )
 from stepwell.server.studio.service import Answer, Asked, Endpoint, Studio
 from stepwell.store.protocol import SeriesKey
+
+logger = logging.getLogger(__name__)
 
 #: Rows of one answer, each of at most 88 bytes.
 _ROWS_MAX = 2_000_000
@@ -112,7 +115,17 @@ def answered(studio: Studio, asked: Asked, request: FrameRequest) -> list[Answer
             ]
             frame = studio.charts.chart(view, series, query)
             charts.append(AnsweredChart(chart.metric, chart.runs, frame))
+    for each in charts:
+        _log_damage(each)
     return charts
+
+
+def _log_damage(chart: AnsweredChart) -> None:
+    for run, series in zip(chart.runs, chart.frame.series, strict=True):
+        if isinstance(series, StoreError):
+            logger.error(
+                "a series cannot be drawn: metric %r of run %r: %s", chart.metric, run, series
+            )
 
 
 def _check_size(request: FrameRequest, counts: Sequence[int]) -> None:

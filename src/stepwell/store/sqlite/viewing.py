@@ -94,9 +94,13 @@ class LoadedChunk:
         self._piece = piece
         self._columns = columns
         self._is_verified = False
+        self._decoded: dict[ColumnName, Int64Array | Float64Array] = {}
 
     def column(self, name: ColumnName) -> Int64Array | Float64Array:
-        """Decode one column. Raises `DamagedSeriesError`."""
+        """Decode one column, once. Raises `DamagedSeriesError`."""
+        known = self._decoded.get(name)
+        if known is not None:
+            return known
         first_index, count = self._piece.place.first_index, self._piece.extent.points
         if not self._is_verified:
             verify_columns(self._columns, self._piece.place.crc, first_index)
@@ -108,6 +112,7 @@ class LoadedChunk:
             out = np.empty(count, np.int64)
             encoded = self._columns.steps if name == "steps" else self._columns.timestamps
             decode_column(encoded, out, first_index)
+        self._decoded[name] = out
         return out
 
 
