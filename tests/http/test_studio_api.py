@@ -231,6 +231,19 @@ def test_runs(server: Server, component: str) -> None:
     assert (summary["name"], summary["count"], summary["last"]) == ("loss", 2, 3.0)
 
 
+def test_names_without_regard_to_case(server: Server, component: str) -> None:
+    """A run has one name everywhere, however it was written, and is found by any spelling of it."""
+    written = f"My-{component}"
+    assert server.control("CreateTrialComponent", {"TrialComponentName": written}).status == 200
+    put(server, written, [1.0])
+    run = ask(server, "GET", f"runs/{written.upper()}").json()
+    assert (run["name"], run["display_name"], run["points"]) == (written.lower(), written, 1)
+    (event,) = listen(server, 5, lambda: put(server, written, [2.0]), written)
+    assert event["runs"] == [written.lower()]
+    charts = [{"metric": "loss", "runs": [written]}]
+    assert frame(server, {"charts": charts})["charts"][0]["series"][0]["points"] == 2
+
+
 def test_experiments(server: Server, component: str) -> None:
     """Experiments are listed with the number of their runs, which can be asked for by them."""
     put(server, component, [1.0])

@@ -14,6 +14,7 @@ from stepwell.catalog.notes import Note
 from stepwell.catalog.paging import Paging, Place
 from stepwell.catalog.search.searching import search, uses_metrics
 from stepwell.model.experiments import Kind, TrialComponent
+from stepwell.model.names import fold
 from stepwell.model.summaries import MetricSummary
 from stepwell.server.studio.answers import (
     ExperimentDocument,
@@ -119,7 +120,8 @@ def _documents(
     overviews = studio.store.overviews([asked.component(each.name) for each in found])
     return [
         RunDocument(
-            name=each.name,
+            # As the store and the live feed name it; how it was written shows in the other one.
+            name=fold(each.name),
             display_name=each.display_name,
             experiments=_once(parent.experiment_name for parent in parents.get(each.id, ())),
             trials=_once(parent.trial_name for parent in parents.get(each.id, ())),
