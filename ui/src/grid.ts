@@ -9,7 +9,7 @@ const NEAR = 320
 const SIZES: Record<View['size'], { width: number; height: number }> = {
   s: { width: 250, height: 200 },
   m: { width: 340, height: 264 },
-  l: { width: 560, height: 380 },
+  l: { width: 520, height: 360 },
 }
 
 export interface Grid {

@@ -1,7 +1,7 @@
 /** What the server has said: session, runs, metrics. What is looked at is in view.svelte.ts. */
 
 import * as api from './api'
-import { drawn, groupOf, groups, listed, title } from './choose'
+import { drawn, groupOf, groups, listed, NO_VALUE, title } from './choose'
 import { Live, type Changed, type LiveState } from './live'
 import { Loader } from './loader'
 import { color, slotOf, swatch, type Theme } from './palette'
@@ -12,6 +12,7 @@ import { looking } from './view.svelte'
 const THEME_KEY = 'stepwell-theme'
 
 class Studio {
+  private before = new Map<string, { key: string; value: unknown }>()
   session = $state.raw<Session | null>(null)
   needsKey = $state(false)
   experiments = $state.raw<Experiment[]>([])
@@ -32,23 +33,46 @@ class Studio {
   themeChoice = $state<'auto' | Theme>('auto')
 
   list = $derived(listed(this.runs, looking.now))
-  drawn = $derived(drawn(this.list, looking.now))
+  drawn = $derived.by(() => this.kept('drawn', drawn(this.list, looking.now)))
   byName = $derived(new Map(this.runs.map((run) => [run.name, run])))
   sections = $derived(sections(this.metrics, looking.now, this.ranks))
-  groups = $derived(looking.now.group ? groups(this.list, looking.now.group) : [])
+  groups = $derived.by(() =>
+    this.kept('groups', looking.now.group ? groups(this.list, looking.now.group) : []))
+  private facesOf: unknown = null
+  private facesMap = new Map<string, { label: string; slot: number; group: string }>()
+  /** How runs are called and coloured, and the group that each is in. */
+  private faces = $derived.by(() => {
+    const faces = this.runs.map((run) => {
+      const group = looking.now.group ? groupOf(run, looking.now.group) : ''
+      return [run.name, { label: title(run), slot: slotOf(run), group }] as const
+    })
+    const kept = this.kept('faces', faces)
+    if (kept !== this.facesOf) {
+      this.facesOf = kept
+      this.facesMap = new Map(kept)
+    }
+    return this.facesMap
+  })
   mayWrite = $derived(this.session?.role !== 'read')
 
-  label = (name: string) => {
-    const run = this.byName.get(name)
-    return run ? title(run) : name
-  }
-  slot = (name: string) => slotOf(this.byName.get(name) ?? { name })
+  label = (name: string) => this.faces.get(name)?.label ?? name
+  slot = (name: string) => this.faces.get(name)?.slot ?? slotOf({ name })
+  group = (name: string) => this.faces.get(name)?.group ?? NO_VALUE
   /** As it is drawn: in the colour of its group where runs are grouped. */
-  private shown = (name: string) => {
-    const parameter = looking.now.group
-    if (!parameter) return this.slot(name)
-    return Math.max(0, this.groups.indexOf(groupOf(this.byName.get(name), parameter)))
+  private shown = (name: string) =>
+    looking.now.group ? Math.max(0, this.groups.indexOf(this.group(name))) : this.slot(name)
+  /**
+   * What was there before where the new is equal: a list that is read again every second must not
+   * draw every chart again.
+   */
+  private kept<T>(name: string, next: T): T {
+    const key = JSON.stringify(next)
+    const before = this.before.get(name)
+    if (before?.key === key) return before.value as T
+    this.before.set(name, { key, value: next })
+    return next
   }
+
   color = (name: string) => color(this.shown(name), this.theme)
   swatch = (name: string) => swatch(this.shown(name), this.theme)
 }
