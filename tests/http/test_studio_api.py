@@ -325,6 +325,17 @@ def test_a_change_needs_the_header(
     for foreign in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
         reply = server.request("DELETE", path, headers=CHANGE | foreign)
         expect_error(reply, 403, "AccessDeniedException", "another site")
+    # What is not looked at here, or what a browser may send by itself, stands for nothing.
+    for trick in ("?X-Amz-Signature=x", "?x-stepwell-csrf=1"):
+        expect_error(server.request("DELETE", path + trick), 403, "AccessDeniedException")
+    basic = {"authorization": "Basic YTpi", "cookie": "stepwell_session=x"}
+    expect_error(server.request("DELETE", path, headers=basic), 403, "AccessDeniedException")
+    signed = {"authorization": "AWS4-HMAC-SHA256 Credential=any/20261125/us-east-1/sagemaker/x"}
+    expect_error(
+        server.request("DELETE", path, headers=signed | {"origin": "http://evil.example"}),
+        403,
+        "AccessDeniedException",
+    )
     ours = {"origin": f"http://127.0.0.1:{server.port}", "sec-fetch-site": "same-origin"}
     assert server.request("DELETE", path, headers=CHANGE | ours).status == 204
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from stepwell.catalog.keys import AccessKey
 
 CSRF_HEADER = "x-stepwell-csrf"
+#: How the header of a signed request begins.
+_SIGNED = "AWS4-HMAC-SHA256 "
 #: Sign-ins that fail, from one address and in all, before more are refused for a while.
 _FAILURES_MAX = 10
 _FAILURES_OF_ALL_MAX = 200
@@ -125,14 +127,15 @@ class Gate:
 
     def _identify(self, request: Request, body: bytes, *, changes: bool) -> Identity:
         headers = request.headers
-        is_signed = "authorization" in headers or "X-Amz-Signature" in request.query_params
-        if is_signed:
-            return self._authenticator.identify(request.scope, body)
+        # No page can make a browser send such a header elsewhere without asking us first.
+        has_header = headers.get("authorization", "").startswith(_SIGNED)
         if self._keys is None:
             if changes:
                 _check_site(request)
-                if not headers.get(CSRF_HEADER):
+                if not has_header and not headers.get(CSRF_HEADER):
                     raise _missing_token()
+            return self._authenticator.identify(request.scope, body)
+        if has_header or "X-Amz-Signature" in request.query_params:
             return self._authenticator.identify(request.scope, body)
         cookie = request.cookies.get(COOKIE)
         key = None if cookie is None else self._key_of(cookie)
