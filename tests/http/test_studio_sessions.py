@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import http.client
 import json
 import subprocess
@@ -240,6 +242,56 @@ def test_a_session_ends_with_its_key(guarded: Guarded) -> None:
     assert _is_refused(of_rotated)
     session = of_rotated.ask("GET", "session").json()
     assert session["signed_in"] is False
+
+
+def sign(key: Key, method: str, path: str, port: int, body: bytes) -> dict[str, str]:
+    """Sign a request as an AWS client does; give its headers."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = [moment[:8], "us-east-1", "sagemaker", "aws4_request"]
+    host = f"127.0.0.1:{port}"
+    canonical = "\n".join(
+        [
+            *(method, path, ""),
+            *(f"host:{host}", f"x-amz-date:{moment}", "", "host;x-amz-date"),
+            hashlib.sha256(body).hexdigest(),
+        ]
+    )
+    to_sign = "\n".join(
+        [
+            *("AWS4-HMAC-SHA256", moment, "/".join(scope)),
+            hashlib.sha256(canonical.encode()).hexdigest(),
+        ]
+    )
+    derived = f"AWS4{key.secret}".encode()
+    for part in (*scope, to_sign):
+        derived = hmac.digest(derived, part.encode(), "sha256")
+    credential = f"Credential={key.id}/{'/'.join(scope)}, SignedHeaders=host;x-amz-date"
+    return {
+        "host": host,
+        "x-amz-date": moment,
+        "authorization": f"AWS4-HMAC-SHA256 {credential}, Signature={derived.hex()}",
+    }
+
+
+def test_signed_requests(guarded: Guarded, expect_error: ExpectError) -> None:
+    """A request that is signed needs no session and no token; its key's role holds."""
+    port = guarded.server.port
+    path = f"/api/v1/runs/{RUN}"
+    reader, writer = guarded.make_key("read"), guarded.make_key("write")
+    for each in (reader, writer):
+        # Whoever has signed in is known to every worker.
+        guarded.someone(each)
+    body = b'{"tags": {"signed": "yes"}}'
+
+    def ask(key: Key, method: str, content: bytes) -> Reply:
+        headers = sign(key, method, path, port, content)
+        return guarded.server.request(method, path, content or None, headers)
+
+    assert ask(reader, "GET", b"").json()["name"] == RUN
+    expect_error(ask(reader, "PATCH", body), 403, "AccessDeniedException", "role read")
+    assert ask(writer, "PATCH", body).json()["tags"] == {"signed": "yes"}
+    forged = Key(writer.id, reader.secret)
+    expect_error(ask(forged, "PATCH", body), 403, "InvalidSignatureException")
 
 
 class Listening:
