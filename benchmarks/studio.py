@@ -33,6 +33,7 @@ FLAGS = [
 BEGIN_S = 1_795_000_000
 POINTS_A_PUT = 10_000
 WAIT_MS = 60_000
+SETTLE_S = 20
 
 FIRST_MS = 1000
 FRAME_MS = 20
@@ -172,6 +173,8 @@ def crowd(browser: Browser, url: str, view: str, name: str) -> list[Line]:
     first = first_chart(browser, url + view)
     page, _ = opened(browser, url + view)
     page.wait_for_timeout(1500)
+    rest = sorted(page.evaluate(SCROLL, [2, 0]))
+    at_rest = rest[int(len(rest) * 0.95)]
     frames = sorted(page.evaluate(SCROLL, [6, 12]))
     p95 = frames[int(len(frames) * 0.95)]
     page.wait_for_timeout(1500)
@@ -179,8 +182,8 @@ def crowd(browser: Browser, url: str, view: str, name: str) -> list[Line]:
     page.context.close()
     return [
         Line(f"{name}: first chart", f"{first:.0f} ms", f"< {FIRST_MS} ms", first < FIRST_MS),
-        Line(f"{name}: frame while scrolling, p95 of {len(frames)}", f"{p95:.1f} ms",
-             f"< {FRAME_MS} ms", p95 < FRAME_MS),
+        Line(f"{name}: frame while scrolling, p95 of {len(frames)}",
+             f"{p95:.1f} ms (at rest {at_rest:.1f})", f"< {FRAME_MS} ms", p95 < FRAME_MS),
         Line(f"{name}: heap (+ buffers)", f"{heap:.0f} (+ {buffers:.0f}) MB", f"< {HEAP_MB} MB",
              heap + buffers < HEAP_MB),
     ]  # fmt: skip
@@ -239,6 +242,8 @@ def main() -> None:
             console.print(f"putting a series of {arguments.long:,} points")
             fill_long(url, "short", 10_000)
             fill_long(url, "long", arguments.long)
+            # Compaction would share the two cores with what is measured.
+            time.sleep(SETTLE_S)
             lines += long_series(browser, url, arguments.long)
             lines += live(browser, url)
             browser.close()
