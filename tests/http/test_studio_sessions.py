@@ -142,6 +142,7 @@ def test_signing_in_and_out(guarded: Guarded) -> None:
         session = someone.ask("GET", "session").json()
         assert (session["signed_in"], session["role"], session["key_id"]) == (True, "read", key.id)
         assert someone.ask("GET", f"runs/{RUN}").status == 200
+        assert someone.ask("GET", f"points?component={RUN}&metric=loss").status == 200
     reply = someone.ask("DELETE", "session")
     assert reply.status == 204
     assert 'stepwell_session=""' in reply.headers["set-cookie"]

@@ -32,8 +32,10 @@ from stepwell.server.data_plane import DataPlane
 from stepwell.server.edge import Edge
 from stepwell.server.puts import Puts, delivery_on
 from stepwell.server.settings import Settings
+from stepwell.server.studio.cookies import cookies_of
 from stepwell.server.studio.live import Live
 from stepwell.server.studio.routes import enter, studio_routes
+from stepwell.server.studio.session import Gate
 from stepwell.server.telemetry import Telemetry, configure_logging
 from stepwell.store.sqlite.store import EmbeddedStore
 
@@ -63,6 +65,7 @@ class Parts:
     decoders: ThreadPoolExecutor
     limits: Limits
     live: Live
+    gate: Gate
 
 
 class Application:
@@ -181,6 +184,7 @@ class Application:
             ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode"),
             limits,
             Live(store, database),
+            Gate(authentication, cookies_of(database)),
         )
 
 

@@ -13,12 +13,29 @@ import binascii
 import hashlib
 import hmac
 import json
+import os
 from typing import NamedTuple
+
+from stepwell.catalog import settings
+from stepwell.catalog.database import Database
 
 COOKIE = "stepwell_session"
 SESSION_S = 12 * 3600
 _MAC_BYTES = 32
 _COOKIE_CHARS_MAX = 1000
+
+
+_KEY = "session-key"
+
+
+def cookies_of(database: Database) -> Cookies:
+    """Make and read cookies with the key that all workers share, and make it where it is missing.
+
+    Raises:
+        StoreUnavailableError: the catalog is away.
+    """
+    with database.write() as connection:
+        return Cookies(settings.get_or_make(connection, _KEY, lambda: os.urandom(32)))
 
 
 class Session(NamedTuple):

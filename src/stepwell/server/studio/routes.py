@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stepwell.catalog import settings
 from stepwell.model.errors import NotFoundError, ThrottledError, UnknownComponentError
 from stepwell.model.names import fold
 from stepwell.server.ahead import ahead
 from stepwell.server.asgi import Bodies, Receive, Scope, Send, send_part
 from stepwell.server.studio import changes, frames, metrics, openapi, runs, tables
-from stepwell.server.studio.cookies import Cookies
 from stepwell.server.studio.live import Listener, Live
 from stepwell.server.studio.page import Page
 from stepwell.server.studio.requests import LiveRequest, decode_query
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from stepwell.server.app import Parts
 
 PREFIX = "/api/v1/"
-_SESSION_KEY = "session-key"
 #: Answers that are made and wait to be sent, all together.
 _HELD_BYTES_MAX = 256 * 1024 * 1024
 #: Pieces of a long answer.
@@ -66,9 +62,7 @@ def enter(scope: Scope) -> bool:
 def studio_routes(parts: Parts) -> list[Route]:
     """Give the routes of all endpoints."""
     studio = Studio(parts.store, parts.control, parts.decoders)
-    with parts.database.write() as connection:
-        key = settings.get_or_make(connection, _SESSION_KEY, lambda: os.urandom(32))
-    gate = Gate(parts.authenticator, Cookies(key))
+    gate = parts.gate
     bodies = Bodies(parts.limits)
     held = _Held()
     made = [_route(each, studio, gate, bodies, parts, held) for each in ENDPOINTS]
