@@ -88,8 +88,8 @@ class Grid(NamedTuple):
 def grid_over(start: int, stop: int, buckets: int) -> Grid:
     """Lay a grid over [start, stop). Its start is a multiple of its width.
 
-    It has as many buckets as wanted, or fewer (not less than about three quarters, unless x has not
-    so many values), and one more where the range does not begin at a bucket's border.
+    It has as many buckets as wanted, or fewer (three quarters at least; half where they are one or
+    two wide), and one more where the range does not begin at a bucket's border.
     """
     width = round_width(-(-(stop - start) // buckets))
     first = start // width * width
