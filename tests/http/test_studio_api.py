@@ -479,6 +479,10 @@ def test_a_base_path(server: Server, component: str) -> None:
     reply = server.request("GET", f"/proxy/7837/api/v1/runs/{component}")
     assert reply.json()["name"] == component
     page = {"accept": "text/html"}
+    bare = server.request("GET", "/proxy/7837", headers=page)
+    assert (bare.status, bare.headers["location"]) == (307, "7837/")
+    assert server.request("GET", "/proxy/7837").status == 404
+    assert server.request("GET", "/api/v1/none", headers=page).status == 404
     under = server.request("GET", "/proxy/7837/", headers=page)
     assert (under.status, under.body) == (200, server.request("GET", "/", headers=page).body)
     for name in set(re.findall(r"assets/([\w.-]+)", under.body.decode())):

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import struct
+import urllib.parse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,16 @@ class Fallback:
         return Response(answer.body, answer.status, headers)
 
     async def on_unknown(self, request: Request, _error: Exception) -> Response:
-        """Answer a path, or a method on it, that nothing handles."""
+        """Answer a path, or a method on it, that nothing handles.
+
+        A browser at a base path without its slash is led to the page there: what the page names is
+        relative to it.
+        """
+        path = request.url.path
+        last = path.rpartition("/")[2]
+        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if is_page and last and "." not in last and "/api/" not in path:
+            return Response(status_code=307, headers={"location": f"{urllib.parse.quote(last)}/"})
         msg = f"Unknown operation: {request.method} {request.url.path[:200]}"
         return await self.on_error(request, UnknownOperationError(msg))
 

@@ -133,8 +133,12 @@ class ExperimentsDocument(msgspec.Struct):
 
 
 class RunDocument(msgspec.Struct, kw_only=True):
-    """A run: a trial component, where it belongs, what it was told, and how far it is."""
+    """A run: a trial component, where it belongs, what it was told, and how far it is.
 
+    `ordinal` is the run's own for as long as it is there, and next to its neighbours'.
+    """
+
+    ordinal: int
     name: str
     display_name: str
     experiments: list[str]

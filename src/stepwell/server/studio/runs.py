@@ -120,6 +120,7 @@ def _documents(
     overviews = studio.store.overviews([asked.component(each.name) for each in found])
     return [
         RunDocument(
+            ordinal=each.id,
             # As the store and the live feed name it; how it was written shows in the other one.
             name=fold(each.name),
             display_name=each.display_name,
