@@ -63,10 +63,15 @@ def property_of(sort: str) -> str:
 
 
 def modified_since(connection: sa.Connection, account: str, since_us: int) -> dict[Component, int]:
-    """List an account's runs that were changed since a time, by whatever API, and when."""
+    """List an account's runs that were changed since a time, by whatever API, and when.
+
+    Those that were merely made, or became known to the catalog, are not among them.
+    """
     rows = connection.execute(
         sa.select(component.c.name_key, component.c.modified_us).where(
-            component.c.account == account, component.c.modified_us >= since_us
+            component.c.account == account,
+            component.c.modified_us >= since_us,
+            component.c.modified_us != component.c.created_us,
         )
     )
     return {Component(account, row.name_key): row.modified_us for row in rows}
