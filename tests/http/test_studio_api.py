@@ -10,7 +10,6 @@ import json
 import math
 import re
 import struct
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -238,7 +237,7 @@ def test_names_without_regard_to_case(server: Server, component: str) -> None:
     put(server, written, [1.0])
     run = ask(server, "GET", f"runs/{written.upper()}").json()
     assert (run["name"], run["display_name"], run["points"]) == (written.lower(), written, 1)
-    (event,) = listen(server, 5, lambda: put(server, written, [2.0]), written)
+    event = listen(server, "runs", lambda: put(server, written, [2.0]), written)
     assert event["runs"] == [written.lower()]
     charts = [{"metric": "loss", "runs": [written]}]
     assert frame(server, {"charts": charts})["charts"][0]["series"][0]["points"] == 2
@@ -513,8 +512,13 @@ def test_the_page(server: Server) -> None:
         assert server.request("GET", path).status == 404
 
 
-def listen(server: Server, seconds: float, act: Callable[[], None], runs: str = "") -> list[Any]:
-    """Listen for a time while something is done; give the events that came."""
+def listen(
+    server: Server, key: str, act: Callable[[], object], runs: str = "", seconds: float = 10
+) -> dict[str, Any]:
+    """Listen while something is done; give the first event that has such names.
+
+    Others may come before it: a run may be told of again when its points take their final form.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=seconds)
     connection.request("GET", f"/api/v1/live?runs={runs}")
     response = connection.getresponse()
@@ -522,35 +526,35 @@ def listen(server: Server, seconds: float, act: Callable[[], None], runs: str = 
     assert response.getheader("content-type") == "text/event-stream; charset=utf-8"
     assert response.readline() == b"retry: 1000\n"
     act()
-    events, deadline = [], time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            line = response.readline()
-        except TimeoutError:
-            break
-        if line.startswith(b"data: "):
-            events.append(json.loads(line.removeprefix(b"data: ")))
-            break
-    response.close()
-    connection.close()
-    return events
+    try:
+        while line := response.readline():
+            if line.startswith(b"data: "):
+                event: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+                assert event.keys() == {"runs", "new", "deleted", "modified"}
+                if event[key]:
+                    return event
+    finally:
+        response.close()
+        connection.close()
+    pytest.fail("the server has ended the stream")
 
 
 def test_live(server: Server, component: str) -> None:
     """Who listens is told of new runs, of new points and of deletions, of those asked for."""
-    (event,) = listen(server, 5, lambda: put(server, component, [1.0]))
-    assert component in event["new"]
-    assert component in event["runs"]
-    (event,) = listen(server, 5, lambda: put(server, component, [2.0]), component)
-    assert event == {"runs": [component], "new": [], "deleted": [], "modified": []}
+    event = listen(server, "new", lambda: put(server, component, [1.0]))
+    assert event["new"] == [component]
+    assert event["modified"] == event["deleted"] == []
+    event = listen(server, "runs", lambda: put(server, component, [2.0]), component)
+    assert event["runs"] == [component]
     patch = {"tags": {"a": "b"}}
-    (event,) = listen(server, 5, lambda: ask(server, "PATCH", f"runs/{component}", patch))
-    assert event == {"runs": [], "new": [], "deleted": [], "modified": [component]}
-    note = {"step": 1, "text": "x"}
-    (event,) = listen(server, 5, lambda: ask(server, "POST", f"runs/{component}/notes", note))
+    event = listen(server, "modified", lambda: ask(server, "PATCH", f"runs/{component}", patch))
     assert event["modified"] == [component]
-    (event,) = listen(server, 5, lambda: ask(server, "DELETE", f"runs/{component}"), component)
+    note = {"step": 1, "text": "x"}
+    path = f"runs/{component}"
+    event = listen(server, "modified", lambda: ask(server, "POST", f"{path}/notes", note))
+    assert event["modified"] == [component]
+    event = listen(server, "deleted", lambda: ask(server, "DELETE", path), component)
     assert event["deleted"] == [component]
-    assert (
-        listen(server, 1, lambda: put(server, f"{component}-x", [1.0]), component)[0]["runs"] == []
-    )
+    other = f"{component}-x"
+    event = listen(server, "new", lambda: put(server, other, [1.0]), component)
+    assert (event["new"], event["runs"]) == ([other], [])
