@@ -22,8 +22,8 @@ from stepwell.catalog.database import Database
 from stepwell.model.errors import StepwellError, ThrottledError
 from stepwell.model.names import Component
 from stepwell.server.asgi import ClientGoneError, Receive, Scope, Send
-from stepwell.server.peer import peer_of
 from stepwell.server.connections import ON_SHUTDOWN
+from stepwell.server.peer import peer_of
 from stepwell.store.protocol import Feed
 
 logger = logging.getLogger(__name__)
