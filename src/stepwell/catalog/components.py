@@ -76,12 +76,12 @@ def create(
     tags.add(work.connection, Kind.COMPONENT, number, with_tags)
 
 
-def adopt(connection: sa.Connection, created: Sequence[tuple[Component, int]]) -> None:
-    """Add components that puts have made, each with the time of its first put. Known ones stay.
+def adopt(connection: sa.Connection, created: Sequence[tuple[Component, int, str]]) -> None:
+    """Add components that puts have made, each with time and key of its first put. Known ones stay.
 
     They are in progress: whoever puts is training (rule 6).
     """
-    for identity, created_us in created:
+    for identity, created_us, created_by in created:
         known = sa.select(component.c.id).where(
             component.c.account == identity.account, component.c.name_key == identity.name
         )
@@ -94,7 +94,9 @@ def adopt(connection: sa.Connection, created: Sequence[tuple[Component, int]]) -
                 name_key=identity.name,
                 status=Status.IN_PROGRESS.value,
                 created_us=created_us,
+                created_by=created_by,
                 modified_us=created_us,
+                modified_by=created_by,
             )
         )
 

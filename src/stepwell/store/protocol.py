@@ -150,10 +150,14 @@ class Overview(NamedTuple):
 
 
 class NewComponent(NamedTuple):
-    """A component, and when its first put, or its creation, came."""
+    """A component, and when its first put, or its creation, came, and by which access key.
+
+    `created_by` is empty where there was no key, and of what was made by `Store.create`.
+    """
 
     component: Component
     created_us: int
+    created_by: str = ""
 
 
 class Change(NamedTuple):

@@ -132,7 +132,7 @@ def run_machine(make_door: Callable[[], Any], examples: int = 30) -> None:
                 created, self.components_mark = store.components_since(self.components_mark)
                 if not created:
                     break
-                self.known |= {component for component, _ in created}
+                self.known |= {new.component for new in created}
             assert self.known == names
             for component in names:
                 self._check_summaries(component, self.followed.get(component, []))

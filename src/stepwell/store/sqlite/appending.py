@@ -184,6 +184,7 @@ class Appender:
         is_limited = self._limits.points_per_component is not None
         numbers: dict[int, tuple[int, list[int]]] = {}
         wanted: dict[Component, dict[str, None]] = {}
+        owners: dict[Component, str] = {}
         for index in fresh:
             put = puts[index]
             found = None if is_limited else self._names.numbers(put.component, put.metrics)
@@ -191,7 +192,8 @@ class Appender:
                 numbers[index] = found
             elif put.metrics:
                 wanted.setdefault(put.component, {}).update(dict.fromkeys(put.metrics))
-        known = self._names.resolve(wanted, self._now_ns() // 1000) if wanted else {}
+                owners.setdefault(put.component, put.owner)
+        known = self._names.resolve(wanted, self._now_ns() // 1000, owners) if wanted else {}
         room = self._room(wanted)
         for index in fresh:
             put = puts[index]

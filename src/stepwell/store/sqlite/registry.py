@@ -40,6 +40,14 @@ CREATE TABLE IF NOT EXISTS tombstone (
 );
 """
 
+#: The access keys of the puts that made components: of those that were made with one.
+_CREATORS = """
+CREATE TABLE IF NOT EXISTS creator (
+    component INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL
+);
+"""
+
 #: Names remembered by a writer before it forgets them all and asks the file again.
 _CACHED_SERIES_MAX = 200_000
 #: No put waits for longer than this, so older deletions cannot concern one.
@@ -62,7 +70,10 @@ class Registry:
 
     def __init__(self, folder: Folder) -> None:
         """Open the file and make it where it is missing."""
-        self.db = folder.connect(REGISTRY_FILE, schema=SCHEMA)
+        self.db = folder.connect(REGISTRY_FILE, schema=SCHEMA + _CREATORS)
+        # A folder may be of a time when nobody noted who made a component.
+        if not self.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'creator'").fetchone():
+            self.db.executescript(_CREATORS)
 
     def component_id(self, component: Component) -> int | None:
         """Look a live component up."""
@@ -101,10 +112,11 @@ class Registry:
     def components_after(self, number: int) -> tuple[list[NewComponent], int]:
         """List live components by number, some after one, and the last one's number."""
         rows = self.db.execute(
-            "SELECT id, account, name, created_us FROM component WHERE id > ? ORDER BY id LIMIT ?",
+            "SELECT id, account, name, created_us, coalesce(owner, '') FROM component"
+            " LEFT JOIN creator ON creator.component = id WHERE id > ? ORDER BY id LIMIT ?",
             (number, _FOLLOWED_MAX),
         ).fetchall()
-        found = [NewComponent(Component(row[1], row[2]), row[3]) for row in rows]
+        found = [NewComponent(Component(row[1], row[2]), row[3], row[4]) for row in rows]
         return found, rows[-1][0] if rows else number
 
     def names(self) -> dict[int, Component]:
@@ -153,6 +165,7 @@ class Registry:
             if component_id is None:
                 return False
             self.db.execute("DELETE FROM component WHERE id = ?", (component_id,))
+            self.db.execute("DELETE FROM creator WHERE component = ?", (component_id,))
             self.db.execute(
                 "INSERT INTO tombstone (component, account, name, deleted_us) VALUES (?, ?, ?, ?)",
                 (component_id, *component, now_us),
@@ -240,7 +253,12 @@ class Registry:
             "INSERT INTO component (account, name, created_us) VALUES (?, ?, ?)",
             (*each.component, each.now_us),
         )
-        return int(cursor.lastrowid or 0)
+        component_id = int(cursor.lastrowid or 0)
+        if each.owner:
+            self.db.execute(
+                "INSERT INTO creator (component, owner) VALUES (?, ?)", (component_id, each.owner)
+            )
+        return component_id
 
     def _insert_series(self, component_id: int, name: str) -> int:
         cursor = self.db.execute(
@@ -274,6 +292,7 @@ class _Registration(NamedTuple):
     known: Known
     names: Sequence[str]
     now_us: int
+    owner: str = ""
 
 
 class NameCache:
@@ -329,10 +348,14 @@ class NameCache:
             return None
 
     def resolve(
-        self, wanted: Mapping[Component, Iterable[str]], now_us: int
+        self,
+        wanted: Mapping[Component, Iterable[str]],
+        now_us: int,
+        owners: Mapping[Component, str],
     ) -> dict[Component, Known]:
         """Give the numbers of components and names, and register those that have none.
 
+        `owners` are the access keys of the components' first puts.
         Names that would go past the limit are missing from their component's `series`.
         """
         result: dict[Component, Known] = {}
@@ -342,7 +365,8 @@ class NameCache:
             # In the order of the requests: where there is room for some only, the first ones win.
             missing = [name for name in names if name not in known.series]
             if missing or known.component_id is None:
-                registrations.append(_Registration(component, known, missing, now_us))
+                owner = owners.get(component, "")
+                registrations.append(_Registration(component, known, missing, now_us, owner))
         if registrations:
             try:
                 self._registry.register(registrations, self._metrics_max)
