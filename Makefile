@@ -7,10 +7,15 @@ RUN := .venv/run
 DEV := .venv/dev
 CLIENTS := boto3-1.34 boto3-1.40 boto3-1.44 awscli sagemaker-2 sagemaker-3 moto
 PIP := -m pip install --quiet --disable-pip-version-check
-SOURCES := $(shell find src -name '*.py' -o -name py.typed) pyproject.toml README.md LICENSE
+UI := $(shell find ui/src -type f ! -name '*.test.ts') hatch_build.py ui/.npmrc ui/index.html \
+    ui/package.json ui/package-lock.json ui/svelte.config.js ui/tsconfig.json ui/vite.config.ts
+SOURCES := $(shell find src -name '*.py' -o -name py.typed) pyproject.toml README.md LICENSE $(UI)
+# Node is beside Python where the machine has none.
+NODE_PATH := PATH="$$PATH:$(CURDIR)/$(DEV)/bin"
 ARGS ?=
 
-.PHONY: help run test lint types fuzz bench bench-peers demo docs clients format clean
+.PHONY: help run test test-ui lint types fuzz bench bench-peers bench-studio demo docs screenshots \
+    clients chromium format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,8 +32,19 @@ $(RUN)/installed: requirements/run.txt $(SOURCES)
 	@$(RUN)/bin/python -m pip check
 	@touch $@
 
-test: $(DEV)/installed clients  ## all tests, on the built wheel (ARGS="-k name")
+test: $(DEV)/installed clients test-ui chromium  ## all tests, on the built wheel (ARGS="-k name")
 	$(DEV)/bin/python -m pytest $(ARGS)
+
+test-ui: ui/node_modules/.package-lock.json  ## the tests of the Studio's logic
+	cd ui && $(NODE_PATH) npm test
+
+ui/node_modules/.package-lock.json: ui/package.json ui/package-lock.json ui/.npmrc | $(DEV)/requirements
+	cd ui && $(NODE_PATH) npm ci --no-audit --no-fund
+	@touch $@
+
+# The Studio is tested in Debian's Chromium.
+chromium:
+	@scripts/get-chromium
 
 # The wheel is built, with the sdist that it comes from, and installed like anyone's.
 $(DEV)/installed: $(DEV)/requirements $(SOURCES)
@@ -68,8 +84,9 @@ format: $(DEV)/requirements  ## let ruff mend what it can
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
 
-types: $(DEV)/requirements  ## mypy, strict
+types: $(DEV)/requirements ui/node_modules/.package-lock.json  ## mypy and svelte-check, strict
 	$(DEV)/bin/mypy
+	cd ui && $(NODE_PATH) npm run check
 
 fuzz: $(DEV)/installed  ## the fuzz tests for longer (STEPWELL_FUZZ_EXAMPLES=50000)
 	STEPWELL_FUZZ_EXAMPLES=$${STEPWELL_FUZZ_EXAMPLES:-20000} $(DEV)/bin/python -m pytest tests/fuzz -s $(ARGS)
@@ -83,8 +100,14 @@ bench-peers: $(DEV)/installed  ## moto's and MLflow's servers beside Stepwell
 demo: $(DEV)/installed  ## train a classifier, put while training, plot what comes back
 	$(DEV)/bin/python examples/digits.py $(ARGS)
 
+bench-studio: $(DEV)/installed chromium  ## the Studio with 300 runs of 1,000 metrics, in Chromium
+	$(DEV)/bin/python -m benchmarks.studio $(ARGS)
+
+screenshots: $(DEV)/installed chromium  ## write docs/images anew
+	$(DEV)/bin/python scripts/screenshots.py
+
 docs: $(DEV)/installed  ## write the generated parts of docs/ anew
 	$(DEV)/bin/python docs/generate.py
 
 clean:  ## delete environments and builds
-	rm -rf .venv .clients dist
+	rm -rf .venv .clients dist ui/node_modules src/stepwell/studio

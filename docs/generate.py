@@ -23,13 +23,15 @@ from stepwell.model.limits import STEP_LAST, Limits, Profile
 from stepwell.server.connections import KEEP_ALIVE_S
 from stepwell.server.control.plane import HANDLERS
 from stepwell.server.error_map import ERRORS, UNEXPECTED
+from stepwell.server.studio.openapi import OTHERS
+from stepwell.server.studio.routes import ENDPOINTS
 from stepwell.server.telemetry import METRICS, Telemetry
 from stepwell.store.sqlite.chunks import CHUNK_POINTS_MAX
 from stepwell.store.sqlite.folder import FORMAT_VERSION
 from stepwell.wire.operations import OPERATIONS
 
 DOCS = Path(__file__).parent
-PAGES = ("api.md", "limits.md", "operations.md", "sagemaker.md")
+PAGES = ("api.md", "limits.md", "operations.md", "sagemaker.md", "studio-api.md")
 
 #: When a request is answered with a code. A code without a line here is a KeyError.
 WHEN = {
@@ -42,8 +44,7 @@ WHEN = {
     "RequestTimeout": "the body did not arrive within `body_timeout_s`",
     "UnknownOperationException": "no operation or endpoint has this path and method",
     "ThrottlingException": "too much is waiting to be committed, or arriving; nothing was stored",
-    "ResourceNotFound": "an entity of the control plane does not exist (400); `/api/v1/points`: the"
-    " component does not exist (404)",
+    "ResourceNotFound": "an entity of the control plane does not exist (400); the native API: 404",
     "ResourceLimitExceeded": "a limit of the profile on entities is reached",
     "MissingAuthenticationTokenException": "the request is not signed",
     "IncompleteSignatureException": "the signature is malformed, or does not sign what it must",
@@ -53,7 +54,9 @@ WHEN = {
     "RequestTimeTooSkewed": "the request was signed at another time than now; set the clock",
     "UnrecognizedClientException": "there is no such access key, or it does not work any more; or"
     " the credentials are temporary",
-    "AccessDeniedException": "the access key's role does not cover the operation",
+    "SignInFailed": "there is no valid access key of this id and secret (`POST api/v1/session`)",
+    "AccessDeniedException": "the access key's role does not cover the operation; or a change on"
+    " the native API does not show that it comes from its page",
     "ServiceUnavailable": "nothing could be committed, or read at all: no room on the disk, or it"
     " fails",
     "InternalFailure": "a defect of Stepwell; from `/api/v1/points` also: the series is damaged",
@@ -135,6 +138,15 @@ def operations() -> list[str]:
     return table(("operation", "role", "errors that its model names"), rows)
 
 
+def endpoints() -> list[str]:
+    """Make the table of the native API."""
+    rows = [
+        (f"`{each.method} {each.path}`", role_for(each.operation).value, each.summary)
+        for each in (*ENDPOINTS, *OTHERS)
+    ]
+    return table(("endpoint", "role", ""), rows)
+
+
 def metrics() -> list[str]:
     """Make the table of Prometheus metrics."""
     kinds = {}
@@ -146,7 +158,8 @@ def metrics() -> list[str]:
 
 
 PARTS: dict[str, Callable[[], list[str]]] = {
-    each.__name__: each for each in (errors, limits, fixed, options, commands, operations, metrics)
+    each.__name__: each
+    for each in (errors, limits, fixed, options, commands, operations, endpoints, metrics)
 }
 
 

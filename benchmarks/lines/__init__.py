@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.lines import catalog, memory, puts, reads, start, storage
+from benchmarks.lines import catalog, charts, memory, puts, reads, start, storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ LINES: dict[str, Callable[[Bench], Outcome]] = {
     "storage": storage.bytes_a_point,
     "series": reads.one_series,
     "batch-get": reads.batch_get,
+    "chart": charts.chart,
     "memory": memory.peak,
     "start": start.first_answer,
     "catalog-list": catalog.list_page,

@@ -21,10 +21,14 @@ from stepwell.server.telemetry import METRICS
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "stepwell"
+#: What others wrote, or a build: not ours to hold.
+_NOT_OURS = {"node_modules", "studio", "dist"}
 PAGES = sorted(
     page
     for page in ROOT.rglob("*.md")
-    if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+    if not any(
+        part.startswith(".") or part in _NOT_OURS for part in page.relative_to(ROOT).parts[:-1]
+    )
 )
 #: Where a name in the text may start from.
 BASES = (ROOT, ROOT / "src", SOURCE)

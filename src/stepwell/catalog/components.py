@@ -21,6 +21,7 @@ from stepwell.catalog.tables import (
     experiment,
     membership,
     metric_summary,
+    note,
     parameter,
     summary_stamp,
     trial,
@@ -158,7 +159,7 @@ def delete(work: Work, name: str) -> TrialComponent:
         raise ConstraintError(msg)
     tags.forget(work.connection, Kind.COMPONENT, found.id)
     entities.forget_associations(work.connection, Kind.COMPONENT, found.id)
-    for table in (parameter, component_artifact, metric_summary, summary_stamp):
+    for table in (parameter, component_artifact, metric_summary, summary_stamp, note):
         work.connection.execute(sa.delete(table).where(table.c.component_id == found.id))
     work.connection.execute(sa.delete(component).where(component.c.id == found.id))
     return found

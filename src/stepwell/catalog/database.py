@@ -21,7 +21,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from stepwell.model.errors import FormatError, StoreUnavailableError
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 _BUSY_S = 10
 _IS_WRITE = "stepwell_is_write"

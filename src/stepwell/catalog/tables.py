@@ -185,6 +185,20 @@ summary_stamp = Table(
     Column("version", BigInteger, nullable=False),
 )
 
+#: What people note at a step of a component; `metric` is NULL where it is about all of them.
+note = Table(
+    "note",
+    metadata,
+    _id(),
+    _owner("component", primary_key=False),
+    Column("metric", String(255)),
+    Column("step", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(128), nullable=False, default=""),
+    Index(None, "component_id", "step", "id"),
+)
+
 #: How far other tables follow the store: the marks that it gave.
 progress = Table(
     "progress",

@@ -150,6 +150,11 @@ def disassociate(connection: sa.Connection, trial_id: int, component_id: int) ->
     )
 
 
+def disassociate_all(connection: sa.Connection, component_id: int) -> None:
+    """Take a component out of every trial that it is in."""
+    connection.execute(sa.delete(membership).where(membership.c.component_id == component_id))
+
+
 def read(row: sa.Row[Any]) -> Trial:
     """Make a trial of its row, which names its experiment too."""
     return Trial(

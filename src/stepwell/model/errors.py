@@ -19,6 +19,7 @@ StepwellError
 │   ├── RequestExpiredError          it was presigned for a time that is over
 │   ├── RequestSkewedError           it was signed at another time than now
 │   ├── UnrecognizedClientError      no such access key
+│   ├── SignInError                  the key and the secret of a sign-in do not go together
 │   └── AccessDeniedError            the key's role does not cover the operation
 ├── UnknownKeyError              no access key of that id
 ├── UnsafeError                  a server that everyone could use
@@ -123,6 +124,10 @@ class RequestSkewedError(AuthenticationError):
 
 class UnrecognizedClientError(AuthenticationError):
     """There is no such access key, or it does not work any more."""
+
+
+class SignInError(AuthenticationError):
+    """Someone signed in with a key that does not work, or with another secret."""
 
 
 class AccessDeniedError(AuthenticationError):

@@ -28,6 +28,8 @@ class MetricSummary(msgspec.Struct, frozen=True, gc=False):
         avg: NaN where there are infinities of both signs.
         std_dev: the population's; NaN with an infinity among several values.
         timestamp_us: the last point's.
+        nan: how many values are NaN.
+        infinite: how many are infinite.
     """
 
     metric: str
@@ -38,6 +40,8 @@ class MetricSummary(msgspec.Struct, frozen=True, gc=False):
     avg: float
     std_dev: float
     timestamp_us: int
+    nan: int = 0
+    infinite: int = 0
 
 
 class Finite(msgspec.Struct, frozen=True, gc=False):
@@ -100,8 +104,9 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     def summary(self, metric: str, std_dev: float | None = None) -> MetricSummary:
         """Give the statistics; with `std_dev` where these do not tell it."""
         low = high = avg = deviation = math.nan
-        if self.finite is not None:
-            low, high, moments = self.finite.min, self.finite.max, self.finite.moments
+        finite = self.finite
+        if finite is not None:
+            low, high, moments = finite.min, finite.max, finite.moments
             avg = moments.mean
             if std_dev is not None:
                 deviation = std_dev
@@ -109,8 +114,8 @@ class Part(msgspec.Struct, frozen=True, gc=False):
                 deviation = 0.0 if low == high else math.sqrt(moments.m2 / moments.count)
         if self.plus or self.minus:
             avg, deviation = self._with_infinities()
-            low = -math.inf if self.minus else low if self.finite else math.inf
-            high = math.inf if self.plus else high if self.finite else -math.inf
+            low = -math.inf if self.minus else low if finite else math.inf
+            high = math.inf if self.plus else high if finite else -math.inf
         # Adding it takes the sign from a zero.
         zero = 0.0
         return MetricSummary(
@@ -122,6 +127,8 @@ class Part(msgspec.Struct, frozen=True, gc=False):
             avg + zero,
             deviation,
             self.timestamp_us,
+            self.count - self.plus - self.minus - (finite.moments.count if finite else 0),
+            self.plus + self.minus,
         )
 
     def _with_infinities(self) -> tuple[float, float]:

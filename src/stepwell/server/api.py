@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import struct
+import urllib.parse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,11 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import (
-    JSONResponse,
     PlainTextResponse,
     Response,
 )
 from starlette.routing import Route
 
-from stepwell import __version__
 from stepwell.model.errors import (
     DamagedSeriesError,
     StepwellError,
@@ -67,9 +66,6 @@ FRAME_TYPE = "application/vnd.stepwell.columns"
 def routes(parts: Parts) -> list[Route]:
     """Give the routes, over the parts of a running server."""
 
-    async def index(_request: Request) -> Response:
-        return JSONResponse({"service": "stepwell", "version": __version__})
-
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -88,8 +84,7 @@ def routes(parts: Parts) -> list[Route]:
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def points(request: Request) -> Response:
-        identity = parts.authenticator.identify(request.scope, b"")
-        allow(identity, "GetPoints")
+        identity = parts.gate.let_in(request, b"", "GetPoints", changes=False)
         key = _series_key(request, identity.account)
         loop = asyncio.get_running_loop()
         (series,) = await loop.run_in_executor(parts.executor, parts.store.read, [key])
@@ -102,7 +97,6 @@ def routes(parts: Parts) -> list[Route]:
         return _FrameResponse(head, series, size, parts)
 
     return [
-        Route("/", index),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
@@ -132,7 +126,16 @@ class Fallback:
         return Response(answer.body, answer.status, headers)
 
     async def on_unknown(self, request: Request, _error: Exception) -> Response:
-        """Answer a path, or a method on it, that nothing handles."""
+        """Answer a path, or a method on it, that nothing handles.
+
+        A browser at a base path without its slash is led to the page there: what the page names is
+        relative to it.
+        """
+        path = request.url.path
+        last = path.rpartition("/")[2]
+        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if is_page and last and "." not in last and "/api/" not in path:
+            return Response(status_code=307, headers={"location": f"{urllib.parse.quote(last)}/"})
         msg = f"Unknown operation: {request.method} {request.url.path[:200]}"
         return await self.on_error(request, UnknownOperationError(msg))
 

@@ -3,7 +3,7 @@
 uvicorn -> application -> Puts          (puts that arrive at once, without a task)
                        -> DataPlane     (the two metric operations, bare ASGI)
                        -> ControlPlane  (the Experiments API, bare ASGI)
-                       -> Starlette     (everything else)
+                       -> Starlette     (everything else: the Studio and its native API)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from starlette.applications import Starlette
 from stepwell.catalog.database import Database
 from stepwell.ingest import Ingest
 from stepwell.model.errors import StepwellError
+from stepwell.model.limits import Limits
 from stepwell.server.access import authenticator, catalog_url
 from stepwell.server.api import ANSWERED, Fallback, routes
 from stepwell.server.asgi import Receive, Reply, Scope, Send
@@ -30,11 +32,17 @@ from stepwell.server.data_plane import DataPlane
 from stepwell.server.edge import Edge
 from stepwell.server.puts import Puts, delivery_on
 from stepwell.server.settings import Settings
+from stepwell.server.studio.cookies import cookies_of
+from stepwell.server.studio.live import Live
+from stepwell.server.studio.routes import enter, studio_routes
+from stepwell.server.studio.session import Gate
 from stepwell.server.telemetry import Telemetry, configure_logging
 from stepwell.store.sqlite.store import EmbeddedStore
 
 #: Threads for reads. They wait for files and run numpy and pcodec, both without the GIL.
 _READ_THREADS = 4
+#: Threads that decode the pieces of long series for the Studio's charts, whoever waits for them.
+_DECODE_THREADS = os.cpu_count() or 1
 #: Threads for the control plane. SQLite lets one of them write at a time.
 _CONTROL_THREADS = 4
 
@@ -53,6 +61,11 @@ class Parts:
     control_executor: ThreadPoolExecutor
     database: Database
     authenticator: Authenticator
+    control: Control
+    decoders: ThreadPoolExecutor
+    limits: Limits
+    live: Live
+    gate: Gate
 
 
 class Application:
@@ -89,8 +102,14 @@ class Application:
         if scope["type"] == "http" and data_plane is not None and data_plane.handles(scope):
             await data_plane(scope, receive, send)
             return
+        is_native = scope["type"] == "http" and enter(scope)
         control_plane = self._control_plane
-        if scope["type"] == "http" and control_plane is not None and control_plane.handles(scope):
+        if (
+            scope["type"] == "http"
+            and not is_native
+            and control_plane is not None
+            and control_plane.handles(scope)
+        ):
             await control_plane(scope, receive, send)
             return
         try:
@@ -114,16 +133,18 @@ class Application:
         parts = self._open()
         self._data_plane, self._puts = parts.data_plane, parts.puts
         self._control_plane = parts.control_plane
-        app.router.routes.extend(routes(parts))
+        app.router.routes.extend([*routes(parts), *studio_routes(parts)])
         # What is there now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         try:
             yield
         finally:
+            parts.live.close()
             parts.ingest.close()
             parts.executor.shutdown()
             parts.control_executor.shutdown()
+            parts.decoders.shutdown()
             parts.store.close()
             parts.database.close()
 
@@ -159,6 +180,11 @@ class Application:
             control_executor,
             database,
             authentication,
+            control,
+            ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode"),
+            limits,
+            Live(store, database),
+            Gate(authentication, cookies_of(database)),
         )
 
 

@@ -185,6 +185,11 @@ class SignatureAuthentication:
         self._skew_s = skew_s
         self._now_s = now_s
 
+    @property
+    def keys(self) -> Keys:
+        """Give the keys, for those who show them in another way."""
+        return self._keys
+
     def identify(self, scope: Scope, body: bytes, service: str = SAGEMAKER) -> Identity:
         """Verify a request's signature. See `Authenticator.identify`.
 

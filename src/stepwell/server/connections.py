@@ -32,6 +32,11 @@ _WRITE_BYTES_AHEAD = 1024 * 1024
 _STOP_LOOK_S = 1.0
 
 
+#: Where a request's scope has what is to be called when the server stops: an answer that would not
+#: end by itself is ended by it.
+ON_SHUTDOWN = "stepwell.on_shutdown"
+
+
 class Application(Protocol):
     """What an ASGI application has that takes some requests without a task."""
 
@@ -123,6 +128,11 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close once the request is answered, or when its client does not send or read any more."""
         super().shutdown()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            scope: Any = cycle.scope
+            if ON_SHUTDOWN in scope:
+                scope[ON_SHUTDOWN]()
         self._look_again()
 
     def _look_again(self) -> None:

@@ -33,6 +33,7 @@ ERRORS: dict[type[errors.StepwellError], WireError] = {
     errors.RequestExpiredError: WireError(403, "RequestExpired"),
     errors.RequestSkewedError: WireError(403, "RequestTimeTooSkewed"),
     errors.UnrecognizedClientError: WireError(403, "UnrecognizedClientException"),
+    errors.SignInError: WireError(401, "SignInFailed"),
     errors.AccessDeniedError: WireError(403, "AccessDeniedException"),
     errors.KeyEncryptionError: WireError(500, "InternalFailure"),
     errors.UnknownComponentError: WireError(404, "ResourceNotFound"),

@@ -13,7 +13,8 @@ by any thread at any time, and several processes may share one store. The rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -67,6 +68,87 @@ class Series(Protocol):
         """Decode one column piece by piece, in order of arrival. Raises `DamagedSeriesError`."""
 
 
+class Extent(NamedTuple):
+    """What is known of some consecutive points of a series without decoding them.
+
+    `step_min > step_max` where no point has a step.
+    """
+
+    points: int
+    without_step: int
+    step_min: int
+    step_max: int
+    timestamp_min_us: int
+    timestamp_max_us: int
+    nan: int
+    plus: int
+    minus: int
+
+
+class Piece(Protocol):
+    """Some consecutive points of a series, as they lie in the store."""
+
+    @property
+    def extent(self) -> Extent:
+        """Say what is known of them."""
+
+    @property
+    def identity(self) -> Hashable | None:
+        """Tell these very points from any others of this store, forever; None: they may change."""
+
+
+class Outline(NamedTuple):
+    """A series as pieces, in order of arrival, none of them decoded."""
+
+    pieces: Sequence[Piece]
+
+    @property
+    def points(self) -> int:
+        """Count the series' points."""
+        return sum(piece.extent.points for piece in self.pieces)
+
+    @property
+    def without_step(self) -> int:
+        """Count the series' points that have no step."""
+        return sum(piece.extent.without_step for piece in self.pieces)
+
+
+class Loaded(Protocol):
+    """A piece's points, in memory. Columns are decoded when they are asked for; do not change them.
+
+    One thread at a time.
+    """
+
+    def column(self, name: ColumnName) -> Int64Array | Float64Array:
+        """Decode one column. Raises `DamagedSeriesError`."""
+
+
+class View(Protocol):
+    """Some series as of one instant, looked at piece by piece. For one thread at a time."""
+
+    @property
+    def outlines(self) -> Sequence[Outline | QueryError | StoreError]:
+        """Give the series in the order asked for, or the error in the place of one."""
+
+    def load(self, pieces: Sequence[Piece]) -> list[Loaded | StoreError]:
+        """Read pieces of this view. Where one cannot be read, its error stands in its place."""
+
+
+class Overview(NamedTuple):
+    """What is known of all points of a trial component together. Times are its points'.
+
+    While a component's `stamp` is the same, it has got no points. No two components have one stamp.
+    """
+
+    stamp: tuple[int, int]
+    points: int
+    metrics: int
+    first_us: int
+    last_us: int
+    nan: int
+    infinite: int
+
+
 class NewComponent(NamedTuple):
     """A component, and when its first put, or its creation, came, and by which access key.
 
@@ -118,8 +200,19 @@ class Feed(Protocol):
             StoreUnavailableError: nothing can be read.
         """
 
-    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+    def deletions(self) -> Mapping[Component, int]:
+        """List components that were deleted within the last minute, and when (in microseconds).
+
+        Raises:
+            StoreUnavailableError: nothing can be read.
+        """
+
+    def summaries(
+        self, components: Sequence[Component], metrics: Sequence[str] | None = None
+    ) -> list[list[MetricSummary] | StoreError]:
         """Summarise every metric that has points of components, by name, as of this instant.
+
+        With `metrics`, of these only.
 
         Costs what the number of metrics and chunks costs, not the points. An unknown component has
         no metrics. Where one cannot be read, its error stands in its place.
@@ -152,6 +245,31 @@ class Store(Feed, Protocol):
 
         Raises:
             StoreUnavailableError: nothing can be read at all.
+        """
+
+    def view(self, keys: Sequence[SeriesKey]) -> AbstractContextManager[View]:
+        """Look at series as of one instant, without reading their points yet.
+
+        Raises:
+            StoreUnavailableError: nothing can be read at all.
+        """
+
+    def overviews(self, components: Sequence[Component]) -> list[Overview | None]:
+        """Sum up components' points, as of this instant; None for a component that has none.
+
+        Costs little where nothing has changed since the last time.
+
+        Raises:
+            StoreUnavailableError: nothing can be read.
+        """
+
+    def count_metrics(self, components: Sequence[Component]) -> Mapping[str, int]:
+        """Say how many of some components have a metric, for every metric, by name.
+
+        Looks at no point: a name that was registered by a put that then failed is among them.
+
+        Raises:
+            StoreUnavailableError: nothing can be read.
         """
 
     def list_series(self, component: Component) -> list[SeriesInfo]:

@@ -36,9 +36,10 @@ from stepwell.testing.doors import (
     values_of,
 )
 from stepwell.testing.following_contract import FollowingContract
+from stepwell.testing.viewing_contract import ViewingContract
 
 
-class StoreContract(FollowingContract):
+class StoreContract(FollowingContract, ViewingContract):
     """Every rule as a test. Subclasses give the fixture `door`."""
 
     # Points

@@ -23,6 +23,7 @@ from stepwell.model.summaries import MetricSummary
 from stepwell.store.protocol import SeriesKey, StepRange, Store
 from stepwell.testing.doors import Door, bits, put_of
 from stepwell.testing.reference import ReferencePoint, summary, summary_difference
+from stepwell.testing.viewing_contract import viewed
 
 _COMPONENTS = [Component("000000000000", name) for name in ("a", "b")]
 _METRICS = ["loss", "accuracy", "x"]
@@ -169,6 +170,14 @@ def run_machine(make_door: Callable[[], Any], examples: int = 30) -> None:
                     assert points.steps.tolist() == [step for step, _, _ in expected]
                     assert points.timestamps_us.tolist() == [time for _, time, _ in expected]
                     assert bits(points.values.tolist()) == bits([v for *_, v in expected])
+
+        @invariant()
+        def views_see_everything(self) -> None:
+            for store in self.stores:
+                for key, points in self.points.items():
+                    found = viewed(store, key)
+                    assert [each[:2] for each in found] == [each[:2] for each in points]
+                    assert bits([each[2] for each in found]) == bits([v for *_, v in points])
 
         def teardown(self) -> None:
             self.context.__exit__(None, None, None)

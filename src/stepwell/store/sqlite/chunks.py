@@ -21,8 +21,7 @@ from pcodec import ChunkConfig, DeltaSpec, standalone  # type: ignore[import-unt
 
 from stepwell.model.errors import DamagedSeriesError
 from stepwell.model.points import NO_STEP, Points
-from stepwell.model.statistics import Moments, moments_of
-from stepwell.model.summaries import Finite, Part
+from stepwell.model.statistics import moments_of
 from stepwell.store.sqlite.folder import (
     CHUNKS_FILE,
     VARIABLES_MAX,
@@ -94,10 +93,6 @@ _SUMMARY_COLUMNS = (
     "count, without_step, step_min, step_max, timestamp_min, timestamp_max, first, last,"
     " nan_count, inf_count, inf_negative_count, finite_min, finite_max, mean, m2"
 )
-_PART_COLUMNS = (
-    "count, nan_count, inf_count, inf_negative_count, finite_min, finite_max, mean, m2, last,"
-    " timestamp_max"
-)
 _CHUNK_COLUMNS = f"series, first_index, {_SUMMARY_COLUMNS}, crc, steps, timestamps, vals"
 _INSERT = f"INSERT INTO chunk ({_CHUNK_COLUMNS}) VALUES ({','.join('?' * 21)})"
 _INT64_LAST = 2**63 - 1
@@ -130,13 +125,6 @@ class Summary:
 
 
 _summary_values = attrgetter(*(each.name for each in fields(Summary)))
-
-
-class PartRow(NamedTuple):
-    """A chunk's place in its series, and its summary as statistics need it."""
-
-    first_index: int
-    part: Part
 
 
 class Chunk(NamedTuple):
@@ -206,8 +194,13 @@ def verify_chunk(chunk: Chunk) -> None:
     Raises:
         DamagedSeriesError: they are not what was written.
     """
-    if _crc(chunk.steps, chunk.timestamps, chunk.values) != chunk.crc:
-        msg = f"chunk at point {chunk.first_index}: its bytes do not match their checksum"
+    verify_columns((chunk.steps, chunk.timestamps, chunk.values), chunk.crc, chunk.first_index)
+
+
+def verify_columns(columns: tuple[bytes, bytes, bytes], crc: int, first_index: int) -> None:
+    """Check a chunk's encoded columns against its CRC. See `verify_chunk`."""
+    if _crc(*columns) != crc:
+        msg = f"chunk at point {first_index}: its bytes do not match their checksum"
         raise DamagedSeriesError(msg)
 
 
@@ -314,22 +307,6 @@ class ChunkFile:
         )
         return [_chunk(row) for row in rows]
 
-    def parts_of(self, series: Sequence[int]) -> dict[int, list[PartRow]]:
-        """Read what statistics need of the chunks of many series, in order.
-
-        Raises:
-            DamagedSeriesError: they cannot be read.
-        """
-        found: dict[int, list[PartRow]] = {}
-        for rows in self._rows_of_many(
-            f"SELECT series, first_index, {_PART_COLUMNS} FROM chunk WHERE series IN ({{}})"
-            " ORDER BY series, first_index",
-            series,
-        ):
-            for row in rows:
-                found.setdefault(row[0], []).append(PartRow(row[1], _part(row[2:])))
-        return found
-
     def totals(self, series: Sequence[int]) -> dict[int, int]:
         """Count the points in the chunks of many series. Those without chunks are not in it.
 
@@ -337,7 +314,7 @@ class ChunkFile:
             DamagedSeriesError: they cannot be read.
         """
         query = "SELECT series, points FROM series_total WHERE series IN ({})"
-        return {row[0]: row[1] for rows in self._rows_of_many(query, series) for row in rows}
+        return {row[0]: row[1] for rows in self.rows_of_many(query, series) for row in rows}
 
     def newest_version(self) -> int:
         """Give the version of the last round that brought points into chunks; 1 before any did."""
@@ -422,7 +399,12 @@ class ChunkFile:
         """Close the connection."""
         self.db.close()
 
-    def _rows_of_many(self, query: str, series: Sequence[int]) -> Iterator[list[Any]]:
+    def rows_of_many(self, query: str, series: Sequence[int]) -> Iterator[list[Any]]:
+        """Run a query with `IN ({})` over many numbers, some at a time.
+
+        Raises:
+            DamagedSeriesError: the rows cannot be read.
+        """
         for first in range(0, len(series), VARIABLES_MAX):
             some = series[first : first + VARIABLES_MAX]
             yield self._rows(query.format(",".join("?" * len(some))), some)
@@ -469,15 +451,6 @@ def _crc(*columns: bytes) -> int:
 
 def _chunk(row: tuple[Any, ...]) -> Chunk:
     return Chunk(row[0], row[1], Summary(*row[2:17]), *row[17:])
-
-
-def _part(row: tuple[Any, ...]) -> Part:
-    count, nan_count, plus, minus, finite_min, finite_max, mean, m2, last, timestamp_max = row
-    finite = None
-    if mean is not None:
-        moments = Moments(count - nan_count - plus - minus, mean, math.inf if m2 is None else m2)
-        finite = Finite(finite_min, finite_max, moments)
-    return Part(count, plus, minus, finite, math.nan if last is None else last, timestamp_max)
 
 
 def _row(chunk: Chunk) -> tuple[object, ...]:

@@ -9,7 +9,9 @@ twice.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 
 import numpy as np
@@ -28,6 +30,8 @@ from stepwell.store.protocol import (
     Change,
     ColumnName,
     NewComponent,
+    Outline,
+    Overview,
     Series,
     SeriesInfo,
     SeriesKey,
@@ -50,10 +54,15 @@ from stepwell.store.sqlite.hot import (
     PointArray,
     unpack_points,
 )
+from stepwell.store.sqlite.lookups import component_numbers, count_names, series_numbers
+from stepwell.store.sqlite.overviewing import KnownOverviews, overviews_of
 from stepwell.store.sqlite.registry import Registry
 from stepwell.store.sqlite.summarising import summarise_component
+from stepwell.store.sqlite.viewing import ChunkView, outlines_of
 
 _EMPTY = np.empty(0, POINT)
+#: Followers look every second or so: for this long they are told of a deletion.
+_DELETIONS_TOLD_US = 60_000_000
 _ENCODED: dict[ColumnName, Callable[[Chunk], bytes]] = {
     "steps": attrgetter("steps"),
     "timestamps_us": attrgetter("timestamps"),
@@ -188,6 +197,51 @@ class Snapshots:
             }
             return [self._read_one(key, *numbers[key], points, within) for key in keys]
 
+    @contextmanager
+    def view(self, keys: Sequence[SeriesKey]) -> Iterator[ChunkView]:
+        """Look at series as of one instant. See `protocol.Store.view`."""
+        numbers = series_numbers(self._registry, keys)
+        hot = self._hot_rows({each[0] for each in numbers if each is not None})
+        with transaction(self._chunks.db, write=False):
+            compacted = self._compacted()
+            waiting = {each: _not_compacted(rows, compacted) for each, rows in hot.items()}
+            series = [each[1] for each in numbers if each is not None and each[1] is not None]
+            points = {
+                series_id: columns_of(rows[chosen])
+                for component_id, series_id in filter(None, numbers)
+                if series_id is not None
+                and len(rows := waiting[component_id])
+                and (chosen := rows["series"] == series_id).any()
+            }
+            found = outlines_of(self._chunks, series, points)
+            outlines: list[Outline | QueryError | StoreError] = []
+            for key, number in zip(keys, numbers, strict=True):
+                if number is None:
+                    outlines.append(unknown(key.component))
+                    continue
+                outline = Outline(()) if number[1] is None else found[number[1]]
+                if isinstance(outline, DamagedSeriesError):
+                    outline = damaged(key, outline)
+                outlines.append(outline)
+            yield ChunkView(self._chunks, outlines)
+
+    def overviews(
+        self, components: Sequence[Component], known: KnownOverviews
+    ) -> list[Overview | None]:
+        """Sum components up as of one instant. See `protocol.Store.overviews`."""
+        numbers = component_numbers(self._registry, components)
+        hot = self._hot_rows(set(numbers.values()))
+        with transaction(self._chunks.db, write=False):
+            compacted = self._compacted()
+            waiting = {each: _not_compacted(rows, compacted) for each, rows in hot.items()}
+            found = overviews_of(self._chunks, self._registry, known, waiting)
+        return [found.get(numbers.get(each, 0)) for each in components]
+
+    def count_metrics(self, components: Sequence[Component]) -> dict[str, int]:
+        """Count how many components have a metric. See `protocol.Store.count_metrics`."""
+        numbers = component_numbers(self._registry, components)
+        return count_names(self._registry, list(numbers.values()))
+
     def list_series(self, component: Component) -> list[SeriesInfo]:
         """List a component's series that have points. See `protocol.Store.list_series`."""
         component_id = self._registry.component_id(component)
@@ -206,10 +260,15 @@ class Snapshots:
         # A name can be registered by a put that then failed.
         return [info for info in infos if info.count]
 
-    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+    def summaries(
+        self, components: Sequence[Component], metrics: Sequence[str] | None = None
+    ) -> list[list[MetricSummary] | StoreError]:
         """Summarise components as of one instant. See `protocol.Store.summaries`."""
-        numbers = [self._registry.component_id(component) for component in components]
-        series = [{} if each is None else self._registry.series_of(each) for each in numbers]
+        known = component_numbers(self._registry, components)
+        numbers = [known.get(component) for component in components]
+        series = [
+            {} if each is None else self._registry.series_of(each, metrics) for each in numbers
+        ]
         hot = self._hot_rows({each for each in numbers if each is not None})
         with transaction(self._chunks.db, write=False):
             compacted = self._compacted()
@@ -247,6 +306,10 @@ class Snapshots:
         names = self._registry.names_of(stamps) if mark else self._registry.names()
         changes = [Change(name, stamps.get(number, -newest)) for number, name in names.items()]
         return changes, newest
+
+    def deletions(self) -> dict[Component, int]:
+        """List components that were deleted lately. See `protocol.Store.deletions`."""
+        return self._registry.deleted_since(time.time_ns() // 1000 - _DELETIONS_TOLD_US)
 
     def has_component(self, component: Component) -> bool:
         """Say whether there is such a component."""

@@ -90,12 +90,12 @@ class Registry:
         ).fetchone()
         return None if row is None else row[0]
 
-    def series_of(self, component_id: int) -> dict[str, int]:
-        """List a component's series, by name."""
-        rows = self.db.execute(
-            "SELECT name, id FROM series WHERE component = ? ORDER BY name",
-            (component_id,),
-        )
+    def series_of(self, component_id: int, metrics: Sequence[str] | None = None) -> dict[str, int]:
+        """List a component's series, or some of them, by name."""
+        query = "SELECT name, id FROM series WHERE component = ?"
+        if metrics is not None:
+            query += f" AND name IN ({','.join('?' * len(metrics))})"
+        rows = self.db.execute(f"{query} ORDER BY name", (component_id, *(metrics or ())))
         return dict(rows)
 
     def live_components(self, component_ids: Iterable[int]) -> set[int]:

@@ -29,15 +29,18 @@ from stepwell.model.summaries import MetricSummary
 from stepwell.store.protocol import (
     Change,
     NewComponent,
+    Overview,
     Series,
     SeriesInfo,
     SeriesKey,
     StepRange,
     TimeRange,
+    View,
 )
 from stepwell.store.sqlite.appending import Appender
 from stepwell.store.sqlite.chunks import is_damage
 from stepwell.store.sqlite.folder import Folder
+from stepwell.store.sqlite.overviewing import KnownOverviews
 from stepwell.store.sqlite.reading import Snapshots, unknown
 from stepwell.store.sqlite.registry import Registry
 
@@ -93,6 +96,7 @@ class EmbeddedStore:
         self._folder = Folder(path)
         self._lock = threading.Lock()
         self._idle: queue.SimpleQueue[Snapshots] = queue.SimpleQueue()
+        self._overviews: KnownOverviews = {}
         self._appender = Appender(
             self._folder,
             limits or Limits(),
@@ -120,6 +124,22 @@ class EmbeddedStore:
         with self._snapshots() as snapshots:
             return snapshots.read(keys, within)
 
+    @contextmanager
+    def view(self, keys: Sequence[SeriesKey]) -> Iterator[View]:
+        """Look at series as of one instant. See `protocol.Store.view`."""
+        with self._snapshots() as snapshots, snapshots.view(keys) as found:
+            yield found
+
+    def overviews(self, components: Sequence[Component]) -> list[Overview | None]:
+        """Sum components up. See `protocol.Store.overviews`."""
+        with self._snapshots() as snapshots:
+            return snapshots.overviews(components, self._overviews)
+
+    def count_metrics(self, components: Sequence[Component]) -> dict[str, int]:
+        """Count how many components have a metric. See `protocol.Store.count_metrics`."""
+        with self._snapshots() as snapshots:
+            return snapshots.count_metrics(components)
+
     def list_series(self, component: Component) -> list[SeriesInfo]:
         """List a component's series. See `protocol.Store.list_series`."""
         with self._snapshots() as snapshots:
@@ -145,10 +165,17 @@ class EmbeddedStore:
         with self._snapshots() as snapshots:
             return snapshots.changed_since(mark)
 
-    def summaries(self, components: Sequence[Component]) -> list[list[MetricSummary] | StoreError]:
+    def deletions(self) -> dict[Component, int]:
+        """List components deleted lately. See `protocol.Store.deletions`."""
+        with self._snapshots() as snapshots:
+            return snapshots.deletions()
+
+    def summaries(
+        self, components: Sequence[Component], metrics: Sequence[str] | None = None
+    ) -> list[list[MetricSummary] | StoreError]:
         """Summarise components. See `protocol.Store.summaries`."""
         with self._snapshots() as snapshots:
-            return snapshots.summaries(components)
+            return snapshots.summaries(components, metrics)
 
     def delete(self, component: Component) -> None:
         """Delete a component's points. See `protocol.Store.delete`."""

@@ -5,19 +5,36 @@ No chunk is decoded, but where squares of its values leave float64's range.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from stepwell.model.errors import DamagedSeriesError, StoreError, StoreUnavailableError
 from stepwell.model.names import Component
 from stepwell.model.points import Points
-from stepwell.model.summaries import MetricSummary, Part, deviation_of, part_of
-from stepwell.store.sqlite.chunks import ChunkFile, PartRow, check_sequence, decode_chunk
+from stepwell.model.statistics import Moments
+from stepwell.model.summaries import Finite, MetricSummary, Part, deviation_of, part_of
+from stepwell.store.sqlite.chunks import ChunkFile, check_sequence, decode_chunk
 from stepwell.store.sqlite.compaction import by_series
 from stepwell.store.sqlite.hot import PointArray
+
+#: What statistics need of a chunk.
+_PARTS = (
+    "SELECT series, first_index, count, nan_count, inf_count, inf_negative_count, finite_min,"
+    " finite_max, mean, m2, last, timestamp_max FROM chunk WHERE series IN ({})"
+    " ORDER BY series, first_index"
+)
+
+
+class PartRow(NamedTuple):
+    """A chunk's place in its series, and its summary as statistics need it."""
+
+    first_index: int
+    part: Part
 
 
 def summarise_component(
@@ -36,7 +53,7 @@ def summarise_component(
     found = []
     try:
         numbers = sorted(series.values())
-        stored, totals = chunks.parts_of(numbers), chunks.totals(numbers)
+        stored, totals = _parts_of(chunks, numbers), chunks.totals(numbers)
         for metric, number in series.items():
             # In the message below, if it is this one that is damaged.
             subject = f"Metric {metric!r} of trial component {component.name!r}"
@@ -51,6 +68,23 @@ def summarise_component(
     except sqlite3.Error as error:
         return StoreUnavailableError(str(error))
     return found
+
+
+def _parts_of(chunks: ChunkFile, series: Sequence[int]) -> dict[int, list[PartRow]]:
+    found: dict[int, list[PartRow]] = {}
+    for rows in chunks.rows_of_many(_PARTS, series):
+        for row in rows:
+            found.setdefault(row[0], []).append(PartRow(row[1], _part_of_row(row[2:])))
+    return found
+
+
+def _part_of_row(row: tuple[Any, ...]) -> Part:
+    count, nan_count, plus, minus, finite_min, finite_max, mean, m2, last, timestamp_max = row
+    finite = None
+    if mean is not None:
+        moments = Moments(count - nan_count - plus - minus, mean, math.inf if m2 is None else m2)
+        finite = Finite(finite_min, finite_max, moments)
+    return Part(count, plus, minus, finite, math.nan if last is None else last, timestamp_max)
 
 
 def _part(rows: Sequence[PartRow], total: int, hot: Points | None) -> Part | None:

@@ -1,0 +1,262 @@
+"""Owns the command `make bench-studio`: how fast the Studio is in Chromium, beside its goals.
+
+Every number is read in the browser: from the start of the navigation, from frame to frame, from
+the put to the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import machine
+from benchmarks.__main__ import work_folder
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+BEGIN_S = 1_795_000_000
+POINTS_A_PUT = 10_000
+WAIT_MS = 60_000
+SETTLE_S = 20
+
+FIRST_MS = 1000
+FRAME_MS = 20
+HEAP_MB = 100
+LIVE_MS = 1000
+#: Two openings that take as long are the same.
+LONG_RATIO = 1.5
+
+FIRST_CHART = "() => performance.getEntriesByName('first-chart')[0]?.startTime ?? null"
+SCROLL = """async ([seconds, pixels]) => {
+    const scroller = document.getElementById('charts')
+    const frames = []
+    let last = performance.now()
+    const stop = last + seconds * 1000
+    while (last < stop) {
+        await new Promise(requestAnimationFrame)
+        const now = performance.now()
+        frames.push(now - last)
+        last = now
+        scroller.scrollTop += pixels
+    }
+    return frames.slice(2)
+}"""
+LAST_DRAWN = """(wanted) => {
+    const scene = document.querySelector('[data-metric]')?.studioScene
+    return scene && scene.points >= wanted ? performance.timeOrigin + performance.now() : null
+}"""
+
+
+class Line(NamedTuple):
+    """One row of the table."""
+
+    what: str
+    found: str
+    goal: str
+    met: bool
+
+
+def put(url: str, run: str, points: list[dict[str, Any]]) -> None:
+    """Put points."""
+    body = json.dumps({"TrialComponentName": run, "MetricData": points}).encode()
+    request = urllib.request.Request(url + "/BatchPutMetrics", body, method="PUT")
+    with urllib.request.urlopen(request) as answer:
+        errors = json.load(answer).get("Errors")
+    if errors:
+        raise RuntimeError(errors)
+
+
+def fill(url: str, runs: int, metrics: int, points: int) -> None:
+    """Put every metric of every run."""
+    for run in range(runs):
+        made = [
+            {
+                "MetricName": f"group{metric // 50:02}/metric{metric:04}",
+                "Timestamp": BEGIN_S + step,
+                "Step": step,
+                "Value": math.exp(-step / points) * (1 + run / runs) + metric % 7,
+            }
+            for step in range(points)
+            for metric in range(metrics)
+        ]
+        for at in range(0, len(made), POINTS_A_PUT):
+            put(url, f"run-{run:03}", made[at : at + POINTS_A_PUT])
+
+
+def fill_long(url: str, run: str, points: int) -> None:
+    """Put one long series."""
+    for at in range(0, points, POINTS_A_PUT):
+        made = [
+            {
+                "MetricName": "loss",
+                "Timestamp": BEGIN_S + step,
+                "Step": step,
+                "Value": (step * 7919 % 1009) / 7,
+            }
+            for step in range(at, min(points, at + POINTS_A_PUT))
+        ]
+        put(url, run, made)
+
+
+@contextlib.contextmanager
+def serving(data: Path) -> Iterator[str]:
+    """Serve a folder."""
+    command = [
+        sys.executable,
+        "-m",
+        "stepwell.cli.main",
+        "serve",
+        "--data",
+        str(data),
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in iter(process.stdout or ()) if "http://" in line)
+            yield next(word for word in line.split() if word.startswith("http://")).rstrip("/")
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def opened(browser: Browser, address: str) -> tuple[Page, float]:
+    """Open an address in a new profile; give the page, and when its first chart was drawn."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(address)
+    first = page.wait_for_function(FIRST_CHART, timeout=WAIT_MS).json_value()
+    return page, float(first)
+
+
+def median(values: list[float]) -> float:
+    """Give the middle value."""
+    return sorted(values)[len(values) // 2]
+
+
+def first_chart(browser: Browser, address: str, tries: int = 5) -> float:
+    """Give the middle of some openings."""
+    times = []
+    for _ in range(tries):
+        page, first = opened(browser, address)
+        times.append(first)
+        page.context.close()
+    return median(times)
+
+
+def heap_mb(page: Page) -> tuple[float, float]:
+    """Give the heap in use and the buffers beside it, after a collection."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    usage = session.send("Runtime.getHeapUsage")
+    return usage["usedSize"] / 1e6, usage.get("backingStorageSize", 0) / 1e6
+
+
+def crowd(browser: Browser, url: str, view: str, name: str) -> list[Line]:
+    """Measure many runs and charts: the first chart, scrolling, and the heap afterwards."""
+    first = first_chart(browser, url + view)
+    page, _ = opened(browser, url + view)
+    page.wait_for_timeout(1500)
+    rest = sorted(page.evaluate(SCROLL, [2, 0]))
+    at_rest = rest[int(len(rest) * 0.95)]
+    frames = sorted(page.evaluate(SCROLL, [6, 12]))
+    p95 = frames[int(len(frames) * 0.95)]
+    page.wait_for_timeout(1500)
+    heap, buffers = heap_mb(page)
+    page.context.close()
+    return [
+        Line(f"{name}: first chart", f"{first:.0f} ms", f"< {FIRST_MS} ms", first < FIRST_MS),
+        Line(f"{name}: frame while scrolling, p95 of {len(frames)}",
+             f"{p95:.1f} ms (at rest {at_rest:.1f})", f"< {FRAME_MS} ms", p95 < FRAME_MS),
+        Line(f"{name}: heap (+ buffers)", f"{heap:.0f} (+ {buffers:.0f}) MB", f"< {HEAP_MB} MB",
+             heap + buffers < HEAP_MB),
+    ]  # fmt: skip
+
+
+def long_series(browser: Browser, url: str, points: int) -> list[Line]:
+    """Measure how a long series opens beside a short one."""
+    short = first_chart(browser, url + "/?runs=^short$")
+    long = first_chart(browser, url + "/?runs=^long$")
+    return [
+        Line("10,000 points: first chart", f"{short:.0f} ms", "", met=True),
+        Line(f"{points:,} points: first chart", f"{long:.0f} ms", f"< {LONG_RATIO} x as long",
+             long < short * LONG_RATIO),
+    ]  # fmt: skip
+
+
+def live(browser: Browser, url: str, tries: int = 20) -> list[Line]:
+    """Measure from the start of a put to the picture that has the point."""
+    put(url, "live", [{"MetricName": "loss", "Timestamp": time.time(), "Step": 0, "Value": 1.0}])
+    page, _ = opened(browser, url + "/?runs=^live$")
+    page.wait_for_timeout(1500)
+    waits = []
+    for step in range(1, tries + 1):
+        before = time.time()
+        put(url, "live", [{"MetricName": "loss", "Timestamp": before, "Step": step, "Value": 1.0}])
+        drawn = page.wait_for_function(LAST_DRAWN, arg=step + 1, timeout=WAIT_MS).json_value()
+        waits.append(drawn - before * 1000)
+        page.wait_for_timeout(300)
+    page.context.close()
+    worst = max(waits)
+    found = f"{median(waits):.0f} ms, worst {worst:.0f} ms"
+    return [Line("put to picture", found, f"< {LIVE_MS} ms", worst < LIVE_MS)]
+
+
+def main() -> None:
+    """Fill a server, measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="make bench-studio", description=__doc__)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--metrics", type=int, default=1000)
+    parser.add_argument("--points", type=int, default=10, help="of each metric of each run")
+    parser.add_argument("--long", type=int, default=10_000_000, help="points of the long series")
+    parser.add_argument("--folder", type=Path, default=Path(".bench"))
+    arguments = parser.parse_args()
+    console = Console()
+    data = work_folder(arguments.folder)
+    lines: list[Line] = []
+    try:
+        with serving(data) as url, sync_playwright() as playwright:
+            console.print(f"putting {arguments.runs} runs of {arguments.metrics} metrics")
+            fill(url, arguments.runs, arguments.metrics, arguments.points)
+            chromium = shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            name = f"{arguments.runs} runs x {arguments.metrics:,} metrics"
+            lines += crowd(browser, url, "/", f"{name}, newest drawn")
+            lines += crowd(browser, url, "/?show=all", f"{name}, all drawn")
+            console.print(f"putting a series of {arguments.long:,} points")
+            fill_long(url, "short", 10_000)
+            fill_long(url, "long", arguments.long)
+            # Compaction would share the two cores with what is measured.
+            time.sleep(SETTLE_S)
+            lines += long_series(browser, url, arguments.long)
+            lines += live(browser, url)
+            browser.close()
+    finally:
+        shutil.rmtree(data)
+    table = Table(title="The Studio in Chromium, without a GPU")
+    for column in ("measured", "found", "goal", ""):
+        table.add_column(column)
+    for line in lines:
+        table.add_row(line.what, line.found, line.goal, "ok" if line.met else "miss")
+    console.print(table)
+    console.print(str(machine.describe(arguments.folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What a chart asks for, and which pieces of its series must be looked at to answer it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from stepwell.model.errors import QueryError, StepwellError
+from stepwell.query.grids import X_MAX, Grid, Place, Span, XAxis, grid_over
+from stepwell.query.smoothing import Smoothing
+from stepwell.store.protocol import Outline, Piece
+
+#: From so many points on, a piece is worth a digest of its own.
+LARGE_POINTS_MIN = 4096
+#: Points of one series that can be sorted along x to be smoothed, where they are not in its order.
+_SORTED_POINTS_MAX = 20_000_000
+
+
+class FrameQuery(NamedTuple):
+    """What is asked of every chart: the axis, how many buckets, a range of whole x, smoothing."""
+
+    axis: XAxis
+    buckets: int
+    start: int | None = None
+    stop: int | None = None
+    smoothing: Smoothing | None = None
+
+
+class RunSeries(NamedTuple):
+    """A series of a chart: as it lies in the store, and how its run stands along x."""
+
+    outline: Outline | StepwellError
+    offset: int = 0
+
+
+class Plan(NamedTuple):
+    """How a series' pieces are looked at: one by one, and the last, small ones together."""
+
+    alone: Sequence[Piece]
+    together: Sequence[Piece]
+
+
+def grid_of(series: Iterable[RunSeries], query: FrameQuery) -> Grid | None:
+    """Lay the grid of a chart: over the range that is asked for, or over all of its points."""
+    start, stop = query.start, query.stop
+    if start is None or stop is None:
+        spans = [
+            span
+            for each in series
+            if not isinstance(each.outline, StepwellError)
+            for piece in each.outline.pieces
+            if (span := Place(query.axis, each.offset).span(piece.extent)) is not None
+        ]
+        if not spans:
+            return None
+        start = min(span.first for span in spans) if start is None else start
+        stop = max(span.last for span in spans) + 1 if stop is None else stop
+    start = max(min(start, X_MAX), -X_MAX)
+    # Everything may lie on the other side of the one bound that was given.
+    return grid_over(start, max(min(stop, X_MAX + 1), start + 1), query.buckets)
+
+
+def plan_of(series: RunSeries, grid: Grid, query: FrameQuery) -> Plan | StepwellError:
+    """Say which of a series' pieces a chart must look at, and how; or why it cannot."""
+    outline, place = series.outline, Place(query.axis, series.offset)
+    if isinstance(outline, StepwellError):
+        return outline
+    spans = [place.span(piece.extent) for piece in outline.pieces]
+    if query.smoothing is not None:
+        known = [span for span in spans if span is not None]
+        if any(later.first < span.last for span, later in itertools.pairwise(known)):
+            # Its history goes back and forth along x: it is sorted as a whole.
+            if outline.points > _SORTED_POINTS_MAX:
+                return QueryError(
+                    f"A series of {outline.points} points that are not in order of x cannot be"
+                    f" smoothed; at most {_SORTED_POINTS_MAX} can."
+                )
+            return Plan([], outline.pieces)
+    last_large = 0
+    for number, piece in enumerate(outline.pieces, 1):
+        if piece.extent.points >= LARGE_POINTS_MIN:
+            last_large = number
+    needed = _needed_to_smooth(outline, spans, grid, query.smoothing)
+    chosen = [
+        piece
+        if span is not None
+        and (
+            piece.extent.nan + piece.extent.plus + piece.extent.minus > 0
+            or needed[number]
+            or not grid.misses(span)
+        )
+        else None
+        for number, (piece, span) in enumerate(zip(outline.pieces, spans, strict=True))
+    ]
+    return Plan(
+        [piece for piece in chosen[:last_large] if piece is not None],
+        [piece for piece in chosen[last_large:] if piece is not None],
+    )
+
+
+def _needed_to_smooth(
+    outline: Outline, spans: Sequence[Span | None], grid: Grid, smoothing: Smoothing | None
+) -> list[bool]:
+    """Say which pieces before a grid weigh anything in it. They are in order of x.
+
+    A weight that float64 cannot tell from zero is zero: what is so far back is forgotten, if there
+    are finite points after it.
+    """
+    needed = [False] * len(spans)
+    if smoothing is None:
+        return needed
+    # How many finite points come after a piece and before the grid, and where the last ones begin.
+    finite, first = 0, None
+    for number in range(len(spans) - 1, -1, -1):
+        span, extent = spans[number], outline.pieces[number].extent
+        if span is None or span.first >= grid.stop:
+            continue
+        distance = finite if smoothing.by_points else 0 if first is None else first - span.last
+        needed[number] = not (finite and smoothing.forgets(distance))
+        if span.last < grid.start:
+            # Of those without a step some may be the ones that are not finite.
+            known = extent.points - extent.without_step - extent.nan - extent.plus - extent.minus
+            if known > 0:
+                finite += known
+                first = span.first if first is None else first
+    return needed

@@ -1,0 +1,173 @@
+"""Many runs and many charts: find, sort, group and compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from .conftest import Server, Studio
+
+RUNS = {
+    "slow-1": (0.01, 1), "slow-2": (0.01, 2), "fast-1": (0.1, 1), "fast-2": (0.1, 2),
+}  # fmt: skip
+STEPS = 200
+
+Pages = Callable[..., Studio]
+
+
+def loss(rate: float, seed: int) -> list[tuple[int, float]]:
+    """Make a curve that depends on its parameters only."""
+    return [(step, 1 / (1 + rate * step) + 0.01 * seed) for step in range(STEPS)]
+
+
+@pytest.fixture(scope="module")
+def sweep(server: Server) -> Iterator[Server]:
+    """Give a server with four runs of two learning rates."""
+    server.control("CreateExperiment", ExperimentName="sweep")
+    server.control("CreateTrial", TrialName="sweep-1", ExperimentName="sweep")
+    for name, (rate, seed) in RUNS.items():
+        server.run(name, learning_rate=rate, seed=float(seed), model="mlp")
+        server.control("AssociateTrialComponent", TrialComponentName=name, TrialName="sweep-1")
+        server.put(name, "train/loss", loss(rate, seed))
+        server.put(name, "train/constant", [(step, 1.0) for step in range(STEPS)])
+        server.put(name, "val:accuracy", [(step, rate) for step in range(0, STEPS, 20)])
+    server.put("other", "lonely", [(0, 1.0)])
+    return server
+
+
+def headings(studio: Studio) -> list[str]:
+    """Give the sections' names in order."""
+    return [each.inner_text().split("\n")[0] for each in studio.page.locator("h2 button").all()]
+
+
+def test_sections_fold_and_filter(sweep: Server, studio_of: Pages) -> None:
+    """Charts stand in sections by prefix, fold, and pass a regular expression typed with /."""
+    studio = studio_of(sweep).open()
+    studio.chart("train/loss").wait_for()
+    assert headings(studio) == ["train", "val", "Other"]
+    studio.page.get_by_role("button", name="train").click()
+    studio.chart("train/loss").wait_for(state="detached")
+    studio.page.reload()
+    studio.chart("val:accuracy").wait_for()
+    assert studio.chart("train/loss").count() == 0
+    studio.open()
+    studio.chart("train/loss").wait_for()
+    studio.page.keyboard.press("/")
+    studio.page.keyboard.type("loss$|acc")
+    studio.chart("train/constant").wait_for(state="detached")
+    assert headings(studio) == ["train", "val"]
+    assert studio.view()["metrics"] == "loss$|acc"
+
+
+def test_what_differs_most_comes_first(sweep: Server, studio_of: Pages) -> None:
+    """Sorted by difference, the constant comes last; sorting is in the address."""
+    studio = studio_of(sweep).open(runs="slow|fast")
+    studio.chart("train/constant").wait_for()
+    studio.page.get_by_label("Sort").select_option("difference")
+    studio.page.get_by_role("heading", name="All charts").wait_for()
+    studio.page.wait_for_function(
+        "() => document.querySelector('[data-metric]').dataset.metric !== 'train/constant'"
+    )
+    shown = studio.page.eval_on_selector_all(
+        "[data-metric]", "cards => cards.map((card) => card.dataset.metric)"
+    )
+    assert shown[-1] == "train/constant"
+    assert studio.view()["sort"] == "difference"
+
+
+def test_groups_have_mean_band_and_members(sweep: Server, studio_of: Pages) -> None:
+    """Grouped by a parameter, one line a value: the mean of its runs, from least to most."""
+    studio = studio_of(sweep).open(runs="slow|fast", group="learning_rate")
+    scene = studio.scene("train/loss", "lines=2")
+    for line, rate in zip(scene["lines"], (0.01, 0.1), strict=True):
+        assert float(line["label"]) == rate
+        one, other = (dict(loss(rate, seed)) for seed in (1, 2))
+        for x, middle, low, high in zip(
+            line["x"], line["middle"], line["min"], line["max"], strict=True
+        ):
+            assert middle == pytest.approx((one[int(x)] + other[int(x)]) / 2)
+            assert (low, high) == (one[int(x)], other[int(x)])
+    assert sorted(scene["lines"][1]["members"]) == ["fast-1", "fast-2"]
+    legend = studio.page.get_by_role("list", name="Groups of learning_rate")
+    assert legend.inner_text().split() == ["0.01", "0.1"]
+
+
+def test_a_baseline_gives_differences(sweep: Server, studio_of: Pages) -> None:
+    """Every chart shows the distance from the baseline, which lies at zero, and says so."""
+    studio = studio_of(sweep).open(runs="slow|fast", base="slow-1")
+    scene = studio.scene("train/loss", "difference=true")
+    lines = {line["id"]: line for line in scene["lines"]}
+    assert set(lines["slow-1"]["middle"]) == {0.0}
+    base, fast = (dict(loss(rate, 1)) for rate in (0.01, 0.1))
+    expected = [fast[int(x)] - base[int(x)] for x in lines["fast-1"]["x"]]
+    assert lines["fast-1"]["middle"] == pytest.approx(expected)
+    assert "− slow-1" in studio.chart("train/loss").inner_text()
+
+
+def test_the_table(sweep: Server, studio_of: Pages) -> None:
+    """Parameters and last values of all runs; on demand the columns that differ; sorted by one."""
+    studio = studio_of(sweep).open(page="table", runs="slow|fast")
+    table = studio.page.get_by_role("table")
+    cell = table.locator("tbody tr", has_text="fast-2").locator("td")
+    studio.page.wait_for_function(
+        """() => {
+            const cells = [...document.querySelectorAll('tbody td')]
+            return cells.length > 20 && !cells.some((cell) => cell.innerText === '–')
+        }"""
+    )
+
+    def columns() -> list[str]:
+        return [each.inner_text() for each in table.locator("thead th").all()]
+
+    assert {"learning_rate", "seed", "model", "train/loss", "train/constant"} <= set(columns())
+    at = columns().index("train/loss") - 1
+    assert float(cell.nth(at).get_attribute("title") or "") == loss(0.1, 2)[-1][1]
+    studio.page.get_by_label("Only columns that differ").check()
+    table.get_by_text("train/constant").wait_for(state="detached")
+    assert "model" not in columns()
+    table.get_by_role("button", name="train/loss").click()
+    names = [each.inner_text() for each in table.locator("tbody th").all()]
+    assert names == ["slow-2", "slow-1", "fast-2", "fast-1"]
+    assert studio.view()["by"] == "-m:train/loss"
+    studio.page.get_by_role("button", name="min", exact=True).click()
+    assert studio.view()["statistic"] == "min"
+
+
+def test_runs_are_filtered_and_chosen(sweep: Server, studio_of: Pages) -> None:
+    """A filter by parameter, a checkbox, all and none: the address keeps each, Back undoes each."""
+    studio = studio_of(sweep).open()
+    studio.scene("train/loss", "lines=4")
+    studio.page.get_by_label("Filter runs by regular expression").fill("learning_rate=0.1$")
+    assert studio.scene("train/loss", "lines=2")["lines"][0]["id"].startswith("fast")
+    studio.page.get_by_label("Draw fast-1").uncheck()
+    studio.scene("train/loss", "lines=1")
+    assert studio.view()["off"] == "fast-1"
+    studio.page.go_back()
+    studio.scene("train/loss", "lines=2")
+    studio.page.go_back()
+    studio.scene("train/loss", "lines=4")
+    studio.page.keyboard.press("]")
+    studio.scene("train/loss", "lines=2")
+
+
+def test_experiments(sweep: Server, studio_of: Pages) -> None:
+    """Only the runs of the chosen experiment are listed."""
+    studio = studio_of(sweep).open()
+    studio.page.locator("[data-run=other]").wait_for()
+    studio.page.get_by_label("Experiment").select_option("sweep")
+    studio.page.locator("[data-run=other]").wait_for(state="detached")
+    assert studio.page.locator("[data-run]").count() == len(RUNS)
+
+
+def test_colours_belong_to_runs(sweep: Server, studio_of: Pages) -> None:
+    """Whatever else is drawn, a run keeps its colour."""
+    studio = studio_of(sweep).open()
+    swatch = (
+        "() => document.querySelector('[data-run=fast-2] input').style.getPropertyValue('--color')"
+    )
+    studio.page.locator("[data-run=fast-2]").wait_for()
+    first = studio.page.evaluate(swatch)
+    studio.open(runs="fast", off="fast-1")
+    studio.page.locator("[data-run=fast-2]").wait_for()
+    assert studio.page.evaluate(swatch) == first

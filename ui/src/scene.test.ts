@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { atOrBefore, build, completeness, nearest, spoken, type SceneOptions } from './scene'
+import { decodeFrame } from './frame'
+import { chartOf, frameOf } from './testing'
+
+const OPTIONS: SceneOptions = {
+  axis: 'step', scale: 'linear', from: null, to: null, base: '', groupOf: null, groups: [],
+  labelOf: (run) => run, slotOf: () => 0, drawn: () => true,
+}
+
+test('every bucket is drawn, and the line below the chart says so', () => {
+  const [frame] = decodeFrame(frameOf({
+    metric: 'loss', start: 0, stop: 2_500_000, width: 2500, buckets: 1000,
+    series: [{ run: 'a', rows: Array.from({ length: 400 }, (_, i) => [i, i * 2500, i, i + 9, i + 4, i, 2500, 0, 0, 0]) }],
+  }))
+  const scene = build(frame, OPTIONS)
+  expect(scene.lines[0].x.length).toBe(400)
+  expect(completeness(scene)).toBe('1,000,000 of 1,000,000 points; widest bucket 2,500')
+  expect(scene.y[0]).toBeLessThan(0)
+  expect(scene.y[1]).toBeGreaterThan(408)
+})
+
+test('NaN breaks the line and is counted and named; it does not touch the axis', () => {
+  const scene = build(chartOf({ a: [[0, 1], [1, NaN], [2, 3], [3, Infinity]] }), OPTIONS)
+  expect([...scene.lines[0].middle]).toEqual([1, NaN, 3, NaN])
+  expect(scene.bad).toBe(2)
+  expect(scene.firstBad).toMatchObject({ run: 'a', kind: 'NaN', x: 1, step: 1 })
+  expect(scene.y[1]).toBeLessThan(4)
+  expect(spoken(scene)).toContain('first NaN at step 1')
+})
+
+test.each([
+  [[[5, 7]]], [[[0, NaN], [1, NaN]]], [[[0, -1.7e308], [1, 1.7e308]]], [[[0, 1e-300], [1, 1e300]]],
+  [[[0, 5e-324], [1, 5e-324]]], [[[0, 1e16], [1, 1e16 + 2]]],
+] as [number, number][][][])('any values give a finite range: %j', (points) => {
+  for (const scale of ['linear', 'log', 'robust'] as const) {
+    const { x, y } = build(chartOf({ a: points }), { ...OPTIONS, scale })
+    for (const each of [...x, ...y]) expect(Number.isFinite(each)).toBe(true)
+    expect(x[0]).toBeLessThan(x[1])
+    expect(y[0]).toBeLessThan(y[1])
+  }
+})
+
+test('the robust axis counts what lies outside of it', () => {
+  const points = Array.from({ length: 300 }, (_, i) => [i, i === 7 ? 1e6 : Math.sin(i)]) as [number, number][]
+  const scene = build(chartOf({ a: points }), { ...OPTIONS, scale: 'robust' })
+  expect(scene.y[1]).toBeLessThan(2)
+  expect(scene.above).toEqual({ buckets: 1, extreme: 1e6 })
+})
+
+test('a difference is taken from the baseline on the shared grid, between its points too', () => {
+  const frame = chartOf({ base: [[0, 10], [4, 30]], a: [[0, 11], [1, 16], [2, 21], [4, 31], [6, 1]] })
+  const scene = build(frame, { ...OPTIONS, base: 'base', drawn: (run) => run === 'a' })
+  expect(scene.difference).toBe(true)
+  expect([...scene.lines[0].middle]).toEqual([1, 1, 1, 1, NaN])
+})
+
+test('a group has the mean of its runs, from the least to the most, and its members', () => {
+  const frame = chartOf({ a: [[0, 1], [2, 3]], b: [[0, 3], [1, 4], [2, 9]], c: [[0, 100]] })
+  const scene = build(frame, {
+    ...OPTIONS, groups: ['x', 'y'], groupOf: (run) => (run === 'c' ? 'y' : 'x'),
+  })
+  const [x, y] = scene.lines
+  expect([x.id, y.id]).toEqual(['x', 'y'])
+  expect([...x.middle]).toEqual([2, 3, 6])
+  expect([...x.min]).toEqual([1, 2, 3])
+  expect([...x.max]).toEqual([3, 4, 9])
+  expect(x.members.map((line) => line.id)).toEqual(['a', 'b'])
+})
+
+test('search finds the row at, before and nearest to a place', () => {
+  const xs = Float64Array.of(1, 3, 7)
+  expect([0, 1, 2, 9].map((x) => atOrBefore(xs, x))).toEqual([-1, 0, 0, 2])
+  expect([0, 2, 5.5, 99].map((x) => nearest(xs, x))).toEqual([0, 0, 2, 2])
+  expect(nearest(new Float64Array(), 1)).toBe(-1)
+})

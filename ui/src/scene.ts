@@ -1,0 +1,394 @@
+/** From a frame to what is drawn: lines, ranges, marks and the sentence below the chart. */
+
+import { count, plural, value, visible } from './format'
+import type { Axis, ChartFrame, Series } from './types'
+
+export interface Line {
+  /** Run, or value of the parameter that is grouped by. */
+  id: string
+  label: string
+  slot: number
+  /** One entry per bucket that has points. */
+  x: Float64Array
+  /** What the line shows: the mean, or the smoothed value, or the difference from the baseline. */
+  middle: Float64Array
+  /** The mean where `middle` is smoothed. */
+  raw: Float64Array | null
+  min: Float64Array
+  max: Float64Array
+  count: Float64Array
+  bucket: Float64Array
+  /** What is no number, of the bucket. Null where there is none at all. */
+  bad: { nan: Float64Array; above: Float64Array; below: Float64Array } | null
+  firstBad: Bad | null
+  /** Whether any bucket has more than one value: else the envelope is the line. */
+  wide: boolean
+  restarts: number[]
+  series: Series | null
+  members: Line[]
+  faint: boolean
+}
+
+/** Where the first value that is no number stands. */
+export interface Bad {
+  kind: 'NaN' | 'Inf'
+  x: number
+  step: number | null
+}
+
+export interface Outside {
+  buckets: number
+  extreme: number
+}
+
+export interface Scene {
+  metric: string
+  axis: Axis
+  start: number
+  stop: number
+  width: number
+  lines: Line[]
+  x: [number, number]
+  y: [number, number]
+  scale: 'linear' | 'log' | 'robust'
+  above: Outside
+  below: Outside
+  points: number
+  inRange: number
+  widest: number
+  withoutX: number
+  firstBad: (Bad & { run: string; label: string }) | null
+  bad: number
+  errors: { run: string; message: string }[]
+  difference: boolean
+}
+
+export interface SceneOptions {
+  axis: Axis
+  scale: Scene['scale']
+  from: number | null
+  to: number | null
+  base: string
+  /** Value of the parameter that is grouped by, or null to draw runs. */
+  groupOf: ((run: string) => string) | null
+  /** All groups, in the order of their colours. */
+  groups: string[]
+  labelOf: (run: string) => string
+  slotOf: (run: string) => number
+  /** Runs to draw; the baseline may be fetched without being drawn. */
+  drawn: (run: string) => boolean
+}
+
+export function build(frame: ChartFrame, options: SceneOptions): Scene {
+  // A run without this metric has no line, and no entry in any list.
+  const all = frame.series
+    .filter((series) => !series.error && series.points > 0)
+    .map((series) => toLine(frame, series, options))
+  const base = all.find((line) => line.id === options.base) ?? null
+  const shown = frame.series.filter((series) => options.drawn(series.run))
+  let lines = all.filter((line) => options.drawn(line.id))
+  const difference = options.base !== '' && base !== null
+  if (base) lines = lines.map((line) => subtract(line, base))
+  if (options.groupOf) lines = grouped(lines, options)
+  const sum = (pick: (series: Series) => number) => shown.reduce((all, s) => all + pick(s), 0)
+  const scene: Scene = {
+    metric: frame.metric,
+    axis: options.axis,
+    start: frame.start, stop: frame.stop, width: frame.width,
+    lines,
+    x: xRange(frame, lines, options),
+    y: [0, 1],
+    scale: options.scale === 'log' && difference ? 'linear' : options.scale,
+    above: { buckets: 0, extreme: NaN }, below: { buckets: 0, extreme: NaN },
+    points: sum((series) => series.points),
+    inRange: sum((series) => series.in_range),
+    widest: shown.reduce((most, series) => Math.max(most, series.widest), 0),
+    withoutX: sum((series) => series.without_x),
+    bad: sum((series) => series.nan + series.inf),
+    firstBad: firstOf(shown, options),
+    errors: shown.flatMap((s) => (s.error ? [{ run: s.run, message: s.error }] : [])),
+    difference,
+  }
+  setRange(scene)
+  return scene
+}
+
+function toLine(frame: ChartFrame, series: Series, options: SceneOptions): Line {
+  const { columns, rows } = series
+  const x = new Float64Array(rows)
+  const middleOf = options.axis === 'step' ? (frame.width - 1) / 2 : frame.width / 2
+  let wide = false
+  let bad = false
+  for (let row = 0; row < rows; row += 1) {
+    const single = columns.count[row] === 1
+    x[row] = single ? columns.first_x[row] : frame.start + columns.bucket[row] * frame.width + middleOf
+    if (columns.min[row] !== columns.max[row] && !Number.isNaN(columns.min[row])) wide = true
+    if (columns.nan[row] || columns.pos_inf[row] || columns.neg_inf[row]) bad = true
+  }
+  return {
+    id: series.run,
+    label: options.labelOf(series.run),
+    slot: options.slotOf(series.run),
+    x,
+    // The average goes on where there is no number: the line does not.
+    middle: columns.smooth
+      ? columns.smooth.map((each, row) => (Number.isNaN(columns.mean[row]) ? NaN : each))
+      : columns.mean,
+    raw: columns.smooth ? columns.mean : null,
+    min: columns.min, max: columns.max, count: columns.count, bucket: columns.bucket,
+    bad: bad ? { nan: columns.nan, above: columns.pos_inf, below: columns.neg_inf } : null,
+    firstBad: firstBad(series),
+    wide,
+    restarts: series.restarts,
+    series,
+    members: [],
+    faint: false,
+  }
+}
+
+/** The value of a line between its points; NaN outside of them. */
+export function interpolate(line: Line, values: Float64Array, x: number): number {
+  const at = atOrBefore(line.x, x)
+  if (at < 0) return NaN
+  if (line.x[at] === x || Number.isNaN(values[at])) return values[at]
+  if (at + 1 >= line.x.length) return NaN
+  const part = (x - line.x[at]) / (line.x[at + 1] - line.x[at])
+  return values[at] + part * (values[at + 1] - values[at])
+}
+
+/** Index of the last entry at or before `x`, -1 before the first. */
+export function atOrBefore(sorted: Float64Array, x: number): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (sorted[middle] <= x) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}
+
+/** Index of the entry nearest to `x`, -1 where there is none. */
+export function nearest(sorted: Float64Array, x: number): number {
+  const at = atOrBefore(sorted, x)
+  if (at + 1 >= sorted.length) return at
+  if (at < 0) return sorted.length ? 0 : -1
+  return x - sorted[at] <= sorted[at + 1] - x ? at : at + 1
+}
+
+function subtract(line: Line, base: Line): Line {
+  const offsets = Float64Array.from(line.x, (x) => interpolate(base, base.middle, x))
+  const minus = (values: Float64Array) => values.map((each, row) => each - offsets[row])
+  return {
+    ...line,
+    middle: minus(line.middle),
+    raw: line.raw && minus(line.raw),
+    min: minus(line.min), max: minus(line.max),
+  }
+}
+
+/** One line a value of the parameter: the mean of its runs, and from the least to the most. */
+function grouped(lines: Line[], options: SceneOptions): Line[] {
+  const groups = new Map<string, Line[]>()
+  for (const line of lines) {
+    const name = options.groupOf!(line.id)
+    groups.set(name, [...(groups.get(name) ?? []), line])
+  }
+  const names = options.groups.filter((name) => groups.has(name))
+  return names.map((name) => {
+    const members = groups.get(name)!
+    const slot = options.groups.indexOf(name)
+    return { ...meanLine(members), id: name, label: name, slot, members }
+  })
+}
+
+function meanLine(members: Line[]): Line {
+  const xs = new Map<number, number>()
+  for (const line of members) {
+    line.bucket.forEach((bucket, row) => {
+      if (!xs.has(bucket)) xs.set(bucket, line.x[row])
+    })
+  }
+  const buckets = Float64Array.from(xs.keys()).sort()
+  const x = buckets.map((bucket) => xs.get(bucket)!)
+  const [middle, min, max, counts] = [0, 0, 0, 0].map(() => new Float64Array(x.length))
+  buckets.forEach((_, row) => {
+    let [sum, used, low, high, points] = [0, 0, Infinity, -Infinity, 0]
+    for (const line of members) {
+      const mean = interpolate(line, line.middle, x[row])
+      const at = nearest(line.x, x[row])
+      if (line.bucket[at] === buckets[row]) points += line.count[at]
+      if (Number.isNaN(mean)) continue
+      sum += mean
+      used += 1
+      low = Math.min(low, interpolate(line, line.min, x[row]))
+      high = Math.max(high, interpolate(line, line.max, x[row]))
+    }
+    middle[row] = used ? sum / used : NaN
+    min[row] = used ? low : NaN
+    max[row] = used ? high : NaN
+    counts[row] = points
+  })
+  const bad = members.map((line) => line.firstBad).filter((each) => each !== null)
+  bad.sort((one, other) => one.x - other.x)
+  return {
+    ...members[0], x, middle, min, max, raw: null, count: counts, bucket: buckets, bad: null,
+    firstBad: bad[0] ?? null, wide: true, restarts: [], series: null,
+  }
+}
+
+/** The first NaN or infinity of a series. */
+function firstBad({ first_nan: nan, first_inf: inf }: Series): Bad | null {
+  if (nan && (!inf || nan.x <= inf.x)) return { kind: 'NaN', x: nan.x, step: nan.step }
+  return inf && { kind: 'Inf', x: inf.x, step: inf.step }
+}
+
+function firstOf(shown: Series[], options: SceneOptions): Scene['firstBad'] {
+  let first: Scene['firstBad'] = null
+  for (const series of shown) {
+    const bad = firstBad(series)
+    if (bad && (!first || bad.x < first.x)) {
+      first = { ...bad, run: series.run, label: options.labelOf(series.run) }
+    }
+  }
+  return first
+}
+
+function xRange(frame: ChartFrame, lines: Line[], options: SceneOptions): [number, number] {
+  let low = Infinity
+  let high = -Infinity
+  for (const line of lines) {
+    if (!line.x.length) continue
+    const last = frame.start + (line.bucket[line.bucket.length - 1] + 1) * frame.width
+    low = Math.min(low, line.series?.columns.first_x[0] ?? line.x[0])
+    high = Math.max(high, Math.min(last, frame.stop) - (options.axis === 'step' ? 1 : 0))
+  }
+  if (!(low <= high)) [low, high] = [frame.start, frame.stop]
+  low = options.from ?? low
+  high = options.to ?? high
+  if (low === high) {
+    const pad = options.axis === 'step' ? 1 : 1000
+    return [low - pad, high + pad]
+  }
+  return low < high ? [low, high] : [0, 1]
+}
+
+const LIMIT = 8e307
+/** Below it float64 has too few digits left for an axis. */
+const LEAST = 1e-300
+const QUANTILE = 0.01
+
+function setRange(scene: Scene): void {
+  const log = scene.scale === 'log'
+  const usable = (each: number) => Number.isFinite(each) && (!log || each > 0)
+  let low = Infinity
+  let high = -Infinity
+  for (const line of scene.lines) {
+    for (const values of [line.min, line.max, line.middle]) {
+      for (const each of values) {
+        if (!usable(each)) continue
+        if (each < low) low = each
+        if (each > high) high = each
+      }
+    }
+  }
+  if (scene.scale === 'robust') [low, high] = robust(scene.lines, low, high)
+  scene.y = log ? logRange(low, high) : linearRange(low, high)
+  countOutside(scene)
+}
+
+function linearRange(low: number, high: number): [number, number] {
+  if (!(low <= high)) return [0, 1]
+  low = Math.max(low, -LIMIT)
+  high = Math.min(high, LIMIT)
+  // Half of the size, so that one value stands in the middle; a span below what float64 tells apart
+  // would have no ticks.
+  const size = Math.max(Math.abs(low), Math.abs(high))
+  if (high - low <= Math.max(size * 1e-12, LEAST)) {
+    const pad = size === 0 ? 1 : Math.max(size * 0.5, LEAST)
+    return [low - pad, high + pad]
+  }
+  const pad = (high - low) * 0.05
+  return [Math.max(low - pad, -LIMIT), Math.min(high + pad, LIMIT)]
+}
+
+function logRange(low: number, high: number): [number, number] {
+  if (!(low <= high)) return [0.1, 1]
+  low = Math.log10(Math.min(LIMIT, Math.max(low, LEAST / 10)))
+  high = Math.log10(Math.min(LIMIT, Math.max(high, LEAST)))
+  const pad = Math.max((high - low) * 0.05, 0.02)
+  return [10 ** (low - pad), 10 ** Math.min(high + pad, Math.log10(LIMIT) + 0.02)]
+}
+
+/** From the 1 % quantile of the buckets' minima to the 99 % quantile of their maxima. */
+function robust(lines: Line[], low: number, high: number): [number, number] {
+  const lows: number[] = []
+  const highs: number[] = []
+  for (const line of lines) {
+    for (const each of line.min) if (Number.isFinite(each)) lows.push(each)
+    for (const each of line.max) if (Number.isFinite(each)) highs.push(each)
+  }
+  if (lows.length < 20) return [low, high]
+  const at = (sorted: Float64Array, part: number) => sorted[Math.round(part * (sorted.length - 1))]
+  const from = at(Float64Array.from(lows).sort(), QUANTILE)
+  const to = at(Float64Array.from(highs).sort(), 1 - QUANTILE)
+  return from < to ? [from, to] : [low, high]
+}
+
+function countOutside(scene: Scene): void {
+  const [low, high] = scene.y
+  scene.above = { buckets: 0, extreme: -Infinity }
+  scene.below = { buckets: 0, extreme: Infinity }
+  for (const line of scene.lines) {
+    for (let row = 0; row < line.x.length; row += 1) {
+      if (line.max[row] > high) {
+        scene.above.buckets += 1
+        scene.above.extreme = Math.max(scene.above.extreme, line.max[row])
+      }
+      if (line.min[row] < low) {
+        scene.below.buckets += 1
+        scene.below.extreme = Math.min(scene.below.extreme, line.min[row])
+      }
+    }
+  }
+}
+
+/** The line below each chart: that all points are in it. */
+export function completeness(scene: Scene): string {
+  if (scene.points === 0) return 'no points'
+  const parts = [`${count(scene.inRange)} of ${plural(scene.points, 'point')}`]
+  if (scene.widest > 1) parts.push(`widest bucket ${count(scene.widest)}`)
+  if (scene.withoutX) parts.push(`${count(scene.withoutX)} without a step`)
+  return parts.join('; ')
+}
+
+/** One sentence for those who hear the chart. */
+export function spoken(scene: Scene): string {
+  const name = visible(scene.metric)
+  if (scene.points === 0) return `${name}: no points.`
+  const lines = scene.lines.filter((line) => line.x.length)
+  const ends = lines.map((line) => ({ line, last: lastFinite(line) })).filter((e) => e.last !== null)
+  ends.sort((one, other) => one.last! - other.last!)
+  const parts = [`${name}: ${plural(lines.length, 'line')}, ${completeness(scene)}.`]
+  if (ends.length) {
+    const [least, most] = [ends[0], ends[ends.length - 1]]
+    parts.push(`Lowest at the end: ${visible(least.line.label)} with ${value(least.last!)}.`)
+    if (ends.length > 1) {
+      parts.push(`Highest at the end: ${visible(most.line.label)} with ${value(most.last!)}.`)
+    }
+  }
+  if (scene.firstBad) parts.push(`${badPlace(scene.firstBad)}.`)
+  return parts.join(' ')
+}
+
+export function badPlace(first: Bad): string {
+  const where = first.step === null ? '' : ` at step ${count(first.step)}`
+  return `first ${first.kind}${where}`
+}
+
+export function lastFinite(line: Line): number | null {
+  for (let row = line.middle.length - 1; row >= 0; row -= 1) {
+    if (Number.isFinite(line.middle[row])) return line.middle[row]
+  }
+  return null
+}

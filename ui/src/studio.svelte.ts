@@ -1,0 +1,260 @@
+/** What the server has said: session, runs, metrics. What is looked at is in view.svelte.ts. */
+
+import * as api from './api'
+import { drawn, groupOf, groups, listed, NO_VALUE, title } from './choose'
+import { Live, type Changed, type LiveState } from './live'
+import { Loader } from './loader'
+import { color, slotOf, swatch, type Theme } from './palette'
+import type { Experiment, MetricName, MetricRank, Run, Session } from './types'
+import { sections } from './sections'
+import { looking } from './view.svelte'
+
+const THEME_KEY = 'stepwell-theme'
+
+class Studio {
+  private before = new Map<string, { key: string; value: unknown }>()
+  session = $state.raw<Session | null>(null)
+  needsKey = $state(false)
+  experiments = $state.raw<Experiment[]>([])
+  runs = $state.raw<Run[]>([])
+  loaded = $state(false)
+  metrics = $state.raw<MetricName[]>([])
+  metricsLoaded = $state(false)
+  ranks = $state.raw<Map<string, MetricRank> | null>(null)
+  ranking = $state(false)
+  live = $state<LiveState>('connecting')
+  paused = $state(false)
+  busy = $state(false)
+  problem = $state('')
+  notice = $state('')
+  now = $state(Date.now())
+  lit = $state<string | null>(null)
+  theme = $state<Theme>('light')
+  themeChoice = $state<'auto' | Theme>('auto')
+
+  list = $derived(listed(this.runs, looking.now))
+  drawn = $derived.by(() => this.kept('drawn', drawn(this.list, looking.now)))
+  byName = $derived(new Map(this.runs.map((run) => [run.name, run])))
+  sections = $derived(sections(this.metrics, looking.now, this.ranks))
+  groups = $derived.by(() =>
+    this.kept('groups', looking.now.group ? groups(this.list, looking.now.group) : []))
+  private facesOf: unknown = null
+  private facesMap = new Map<string, { label: string; slot: number; group: string }>()
+  /** How runs are called and coloured, and the group that each is in. */
+  private faces = $derived.by(() => {
+    const faces = this.runs.map((run) => {
+      const group = looking.now.group ? groupOf(run, looking.now.group) : ''
+      return [run.name, { label: title(run), slot: slotOf(run), group }] as const
+    })
+    const kept = this.kept('faces', faces)
+    if (kept !== this.facesOf) {
+      this.facesOf = kept
+      this.facesMap = new Map(kept)
+    }
+    return this.facesMap
+  })
+  mayWrite = $derived(this.session?.role !== 'read')
+
+  label = (name: string) => this.faces.get(name)?.label ?? name
+  slot = (name: string) => this.faces.get(name)?.slot ?? slotOf({ name })
+  group = (name: string) => this.faces.get(name)?.group ?? NO_VALUE
+  /** As it is drawn: in the colour of its group where runs are grouped. */
+  private shown = (name: string) =>
+    looking.now.group ? Math.max(0, this.groups.indexOf(this.group(name))) : this.slot(name)
+  /**
+   * What was there before where the new is equal: a list that is read again every second must not
+   * draw every chart again.
+   */
+  private kept<T>(name: string, next: T): T {
+    const key = JSON.stringify(next)
+    const before = this.before.get(name)
+    if (before?.key === key) return before.value as T
+    this.before.set(name, { key, value: next })
+    return next
+  }
+
+  color = (name: string) => color(this.shown(name), this.theme)
+  swatch = (name: string) => swatch(this.shown(name), this.theme)
+}
+
+export const studio = new Studio()
+
+export const loader = new Loader(api.frames, (busy, problem) => {
+  studio.busy = busy
+  studio.problem = problem
+})
+
+let live: Live | null = null
+
+/** Runs of the first request: more than are drawn at first, and soon there. */
+const FIRST_RUNS = 24
+/** How long after the first answers what changed meanwhile is read. */
+const SETTLE_MS = 1500
+
+/** Ask who we are and for the newest runs, both at once; then follow. */
+export async function open(): Promise<void> {
+  const page = api.runsPage(looking.now.experiment, FIRST_RUNS, null).catch(() => null)
+  try {
+    studio.session = await api.session()
+    studio.problem = ''
+  } catch (error) {
+    studio.problem = said(error)
+    setTimeout(() => void open(), 2000)
+    return
+  }
+  if (studio.session.auth === 'keys' && !studio.session.signed_in) {
+    studio.needsKey = true
+    return
+  }
+  studio.needsKey = false
+  live?.stop()
+  let opened = false
+  live = new Live(api.liveAddress(), (change) => {
+    // The connection itself is no news while the first answers are on their way.
+    if (change || opened) changed(change)
+    else setTimeout(() => changed(null), SETTLE_MS)
+    opened = true
+  }, (state) => {
+    studio.live = state
+  })
+  live.start()
+  await readRuns(await page)
+}
+
+export function said(error: unknown): string {
+  if (error instanceof api.ApiError && error.status === 401) studio.needsKey = true
+  return error instanceof Error ? error.message : String(error)
+}
+
+let readingRuns = false
+let readAgain = false
+let experimentRead = ''
+
+/** Read the list of runs; changes that come meanwhile are read by one more turn. */
+export async function readRuns(first: api.RunsPage | null = null): Promise<void> {
+  if (readingRuns) {
+    readAgain = true
+    return
+  }
+  readingRuns = true
+  const started = performance.now()
+  const experiment = looking.now.experiment
+  try {
+    if (first) {
+      studio.runs = first.runs
+      studio.loaded = true
+    }
+    const [runs, experiments] = await Promise.all([api.runs(experiment, first), api.experiments()])
+    studio.runs = runs
+    studio.experiments = experiments
+    studio.loaded = true
+    experimentRead = experiment
+    studio.problem = ''
+  } catch (error) {
+    studio.problem = said(error)
+    readAgain = !studio.needsKey
+  }
+  const spent = performance.now() - started
+  setTimeout(() => {
+    readingRuns = false
+    const again = readAgain || experimentRead !== looking.now.experiment
+    readAgain = false
+    if (again) void readRuns()
+  }, Math.max(studio.problem ? 2000 : 700, spent * 4))
+}
+
+let metricsOf = ''
+let metricsTurn = 0
+
+/** Read the names of the metrics of the runs that are drawn. */
+export async function readMetrics(names: string[], force = false): Promise<void> {
+  const key = names.join('\n')
+  if (key === metricsOf && !force) return
+  metricsOf = key
+  const turn = ++metricsTurn
+  if (!names.length) {
+    studio.metrics = []
+    studio.metricsLoaded = studio.loaded
+    return
+  }
+  try {
+    const metrics = await api.metrics(names.slice(0, 1000))
+    if (turn !== metricsTurn) return
+    const same = metrics.length === studio.metrics.length
+      && metrics.every((metric, index) => metric.name === studio.metrics[index].name)
+    if (!same) studio.metrics = metrics
+    studio.metricsLoaded = true
+  } catch (error) {
+    if (turn !== metricsTurn) return
+    metricsOf = ''
+    studio.problem = said(error)
+    setTimeout(() => void readMetrics(studio.drawn), 2000)
+  }
+}
+
+let rankOf = ''
+
+export async function readRanks(names: string[], by: string, force = false): Promise<void> {
+  const key = by + '\n' + names.join('\n')
+  if (key === rankOf && !force) return
+  rankOf = key
+  if (by === 'name' || !names.length) {
+    studio.ranks = null
+    return
+  }
+  studio.ranking = true
+  try {
+    const ranks = await api.rank(names.slice(0, 1000), by)
+    if (rankOf === key) studio.ranks = new Map(ranks.map((rank) => [rank.name, rank]))
+  } catch (error) {
+    studio.notice = said(error)
+  }
+  studio.ranking = false
+}
+
+let metricsDue = false
+
+function changed(change: Changed | null): void {
+  const shown = new Set(studio.drawn)
+  const concerns = !change || change.runs.some((name) => shown.has(name))
+  void readRuns()
+  if (!concerns) return
+  loader.touch()
+  if (metricsDue) return
+  metricsDue = true
+  setTimeout(() => {
+    metricsDue = false
+    void readMetrics(studio.drawn, true)
+  }, 900)
+}
+
+export function pause(paused: boolean): void {
+  studio.paused = paused
+  live?.pause(paused)
+}
+
+/** Take the theme that was chosen, or the one of the machine. */
+export function chooseTheme(choice: 'auto' | Theme): void {
+  studio.themeChoice = choice
+  try {
+    localStorage.setItem(THEME_KEY, choice)
+  } catch {
+    // Storage may be forbidden: the choice then lasts as long as the page.
+  }
+  const dark = choice === 'dark' || (choice === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches)
+  studio.theme = dark ? 'dark' : 'light'
+  document.documentElement.dataset.theme = studio.theme
+}
+
+export function startTheme(): void {
+  let stored: string | null = null
+  try {
+    stored = localStorage.getItem(THEME_KEY)
+  } catch {
+    // As above.
+  }
+  chooseTheme(stored === 'dark' || stored === 'light' ? stored : 'auto')
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    chooseTheme(studio.themeChoice)
+  })
+}
