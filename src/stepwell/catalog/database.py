@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -33,6 +33,10 @@ def sqlite_url(path: Path) -> str:
     return sa.URL.create("sqlite", database=str(path.absolute())).render_as_string(
         hide_password=False
     )
+
+
+class _DamagedError(StoreUnavailableError):
+    """What is read is no database. Whoever opens it is told so; to requests it is away."""
 
 
 class AsciiLower(FunctionElement[str]):
@@ -78,10 +82,9 @@ class Database:
                 version = self._checked_version()
                 if migrates and version != SCHEMA_VERSION:
                     self._migrate()
-        except DatabaseError as error:
+        except _DamagedError as error:
             self.close()
-            msg = f"the catalog {parsed.render_as_string()} cannot be read: {error.orig}"
-            raise FormatError(msg) from error
+            raise FormatError(str(error)) from error
         except BaseException:
             self.close()
             raise
@@ -229,4 +232,4 @@ def _unavailable_on_error() -> Iterator[None]:
         if type(cause) is not sqlite3.DatabaseError:
             raise
         msg = f"the catalog is damaged: {cause}"
-        raise StoreUnavailableError(msg) from error
+        raise _DamagedError(msg) from error
