@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from stepwell.model.errors import FormatError, StoreUnavailableError
 SCHEMA_VERSION = "0002"
 
 _BUSY_S = 10
+_TRY_AGAIN_S = 0.01
 _IS_WRITE = "stepwell_is_write"
 _IS_DERIVED = "stepwell_is_derived"
 
@@ -189,14 +191,26 @@ class Database:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # sqlite3 would begin transactions at moments of its own.
     connection.isolation_level = None
+    _use_wal(connection)
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
         "temp_store=MEMORY",
         "secure_delete=OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Keep a log beside the file. SQLite does not wait where two processes change that at once."""
+    deadline = time.monotonic() + _BUSY_S
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_TRY_AGAIN_S)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
