@@ -11,7 +11,7 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import orjson
@@ -21,23 +21,12 @@ from stepwell.model.points import Float64Array
 from stepwell.query.digests import Event
 from stepwell.query.frames import ChartFrame, SeriesFrame
 from stepwell.query.grids import Grid, XAxis
+from stepwell.server.studio.requests import ColumnName
 from stepwell.wire.numbers import doubles_for_json
 
 FRAME_TYPE = "application/vnd.stepwell.frame"
 #: Columns of a series, in the order that they are sent in.
-COLUMNS = (
-    "bucket",
-    "first_x",
-    "min",
-    "max",
-    "mean",
-    "last",
-    "count",
-    "nan",
-    "pos_inf",
-    "neg_inf",
-    "smooth",
-)
+COLUMNS: tuple[str, ...] = get_args(ColumnName)
 _OF_ROWS = {"pos_inf": "plus", "neg_inf": "minus"}
 #: Bytes of CSV that are put together before they are sent.
 _CSV_PIECE_CHARS = 1 << 18
