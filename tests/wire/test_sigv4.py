@@ -109,7 +109,11 @@ def test_queries_in_canonical_form(
 
 
 @settings(deadline=None)
-@given(signed(), st.text(st.characters(codec="ascii"), min_size=1, max_size=8))
+@given(
+    signed(),
+    # HMAC fills a key up with zeros: with nothing else behind it, a secret is the same one.
+    st.text(st.characters(codec="ascii"), min_size=1, max_size=8).filter(lambda t: t.strip("\0")),
+)
 def test_another_secret(made: Signed, more: str) -> None:
     """No signature of one secret passes for another one."""
     assert not is_accepted(made.request, SECRET + more)

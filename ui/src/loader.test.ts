@@ -51,6 +51,28 @@ test('new points ask again for what is on the screen, and for that only', async 
   expect(asked[1].charts.map((chart) => chart.metric)).toEqual(['x'])
 })
 
+test('a page that is held fetches no points that came, but views and charts that are new', async () => {
+  const { asked, fetch } = server()
+  const loader = new Loader(fetch)
+  loader.want(WANTED)
+  loader.enter('x', 300, () => {})
+  await vi.advanceTimersByTimeAsync(100)
+  loader.touch()
+  loader.hold()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(asked).toHaveLength(1)
+  loader.enter('y', 300, () => {})
+  await vi.advanceTimersByTimeAsync(100)
+  expect(asked[1].charts.map((chart) => chart.metric)).toEqual(['y'])
+  loader.want({ ...WANTED, start: 5 })
+  loader.hold()
+  await vi.advanceTimersByTimeAsync(100)
+  expect(asked[2].charts.map((chart) => chart.metric)).toEqual(['x', 'y'])
+  loader.touch()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(asked).toHaveLength(4)
+})
+
 test('another view asks anew, with the baseline; a chart that comes back is there at once', async () => {
   const { asked, fetch } = server()
   const loader = new Loader(fetch)

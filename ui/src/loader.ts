@@ -89,6 +89,16 @@ export class Loader {
     this.plan(Math.max(50, Math.min(5000, this.lastMs * 2)))
   }
 
+  /** Keep what is on the screen as it is: points that are known to have come are not fetched. */
+  hold(): void {
+    this.flight?.abort()
+    this.flight = null
+    for (const seat of this.seats.values()) {
+      if (seat.has.endsWith(` ${this.key}`)) seat.has = this.state()
+    }
+    this.plan(0)
+  }
+
   /** Try again now, also after an error. */
   refresh(): void {
     this.touch()

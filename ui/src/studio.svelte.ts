@@ -157,7 +157,8 @@ export async function readRuns(first: api.RunsPage | null = null): Promise<void>
   const spent = performance.now() - started
   setTimeout(() => {
     readingRuns = false
-    const again = readAgain || experimentRead !== looking.now.experiment
+    // While the page is paused, what has changed is not read: going on reads all of it.
+    const again = (readAgain && !studio.paused) || experimentRead !== looking.now.experiment
     readAgain = false
     if (again) void readRuns()
   }, Math.max(studio.problem ? 2000 : 700, spent * 4))
@@ -215,6 +216,8 @@ export async function readRanks(names: string[], by: string, force = false): Pro
 let metricsDue = false
 
 function changed(change: Changed | null): void {
+  // Also what was to be told a little later; going on tells that everything may have changed.
+  if (studio.paused) return
   const shown = new Set(studio.drawn)
   const concerns = !change || change.runs.some((name) => shown.has(name))
   void readRuns()
@@ -230,6 +233,7 @@ function changed(change: Changed | null): void {
 
 export function pause(paused: boolean): void {
   studio.paused = paused
+  if (paused) loader.hold()
   live?.pause(paused)
 }
 
