@@ -26,7 +26,7 @@ SIZES = {
     "small": Size(
         put_runs=3,
         put_seconds=1.5,
-        storage_components=25,
+        storage_components=100,
         read_runs=7,
         memory_seconds=10.0,
         start_points=5_000_000,
