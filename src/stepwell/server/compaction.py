@@ -59,6 +59,7 @@ class CompactionProcess:
             settings.log_level,
         ]
         self._is_stopping = threading.Event()
+        self._ending = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep_alive, name="compaction", daemon=True)
 
@@ -71,13 +72,20 @@ class CompactionProcess:
         """Let the process end its round, and wait for that."""
         self._is_stopping.set()
         process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
+        if process is not None:
+            self._end(process)
             try:
                 process.wait(_STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
         self._thread.join()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Close the process's standard input, at which it ends."""
+        # One at a time: a file that two threads close at once may complain.
+        with self._ending:
+            if process.stdin is not None:
+                process.stdin.close()
 
     def _keep_alive(self) -> None:
         while not self._is_stopping.is_set():
@@ -87,11 +95,11 @@ class CompactionProcess:
                 process = subprocess.Popen(  # noqa: S603
                     self._command, stdin=subprocess.PIPE, process_group=0
                 )
-            with process:
-                self._process = process
-                if self._is_stopping.is_set() and process.stdin is not None:
-                    process.stdin.close()
-                status = process.wait()
+            self._process = process
+            if self._is_stopping.is_set():
+                self._end(process)
+            status = process.wait()
+            self._end(process)
             if not self._is_stopping.is_set():
                 logger.warning("the compacting process ended with status %d", status)
                 self._is_stopping.wait(_RESTART_S)
