@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from tests.faults.server import STEPWELL
 
-#: From the interpreter's own start to a server that is up, on a machine that is not too busy.
-_MOMENTS_S = [0.15 * number for number in range(1, 15)]
+#: `stepwell`, which says on a file that the interpreter is up: until then it takes SIGINT badly.
+_PROGRAM = """
+import os, sys
+os.write({file}, b"up")
+from stepwell.cli.main import main
+sys.argv[0] = "stepwell"
+main()
+"""
+#: From there to a server that is up, on a machine that is not too busy.
+_MOMENTS_S = [0.05 + 0.15 * number for number in range(14)]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -20,15 +28,20 @@ def test_ctrl_c_at_any_moment_of_the_start(tmp_path: Path, workers: str) -> None
     """It ends the server quietly, whatever that was at, and all of its processes."""
     statuses = set()
     for number, moment_s in enumerate(_MOMENTS_S):
-        command = [*STEPWELL, "serve", "--data", str(tmp_path / str(number)), "--port", "0"]
+        reading, writing = os.pipe()
+        program = [sys.executable, "-c", _PROGRAM.format(file=writing)]
+        command = ["serve", "--data", str(tmp_path / str(number)), "--port", "0"]
         with subprocess.Popen(
-            [*command, "--workers", workers],
+            [*program, *command, "--workers", workers],
+            pass_fds=(writing,),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         ) as process:
-            # No sooner than the interpreter itself is up, which takes SIGINT badly.
+            os.close(writing)
+            assert os.read(reading, 2) == b"up"
+            os.close(reading)
             time.sleep(moment_s)
             # As a terminal does: to all of the group.
             os.killpg(process.pid, signal.SIGINT)
