@@ -21,7 +21,7 @@ from stepwell.model.errors import StoreError, StoreUnavailableError, UnknownComp
 from stepwell.model.experiments import Tag, TrialComponent
 from stepwell.model.names import Component, fold
 from stepwell.model.summaries import MetricSummary
-from stepwell.store.protocol import Change, Feed, Store
+from stepwell.store.protocol import Change, Feed, Reader
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class Following:
 class Components(Following):
     """Keeps store and catalog together. Safe for threads."""
 
-    def __init__(self, store: Store, database: Database) -> None:
+    def __init__(self, store: Reader, database: Database) -> None:
         """Hold both; nothing is followed yet."""
         super().__init__(store, database)
         self._store = store

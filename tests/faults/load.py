@@ -108,6 +108,10 @@ class Load:
         except Broken:
             self.broken += 1
             return False
+        if answer.status == 503 and b"is not known" in answer.body:
+            # The process that commits was killed.
+            self.broken += 1
+            return False
         if answer.status != 200 or answer.json() != {"Errors": []}:
             self.surprises.append(f"{answer.status} {answer.body[:200]!r}")
             return False

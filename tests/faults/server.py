@@ -104,6 +104,11 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._reap()
 
+    def kill_server_alone(self) -> None:
+        """SIGKILL the server, not what commits for it and what compacts: they end by themselves."""
+        self.process.kill()
+        self.process.wait(_STOP_TIMEOUT_S)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop and give its exit status."""
         self.process.send_signal(number)
@@ -127,9 +132,19 @@ class Server:
             return [self.process.pid]
         return [pid for pid in _children(self.process.pid) if b"spawn_main" in _command_line(pid)]
 
+    def committer_pids(self) -> list[int]:
+        """List the live processes that commit for the workers."""
+        return [
+            pid
+            for worker in self.worker_pids()
+            for pid in _children(worker)
+            if b"committer" in _command_line(pid) or b"\0commit\0" in _command_line(pid)
+        ]
+
     def rss_bytes(self) -> int:
-        """Add up the memory of the worker processes."""
-        return sum(_status_kib(pid, "VmRSS") for pid in self.worker_pids()) * 1024
+        """Add up the memory of the worker processes and of those that commit for them."""
+        pids = self.worker_pids() + self.committer_pids()
+        return sum(_status_kib(pid, "VmRSS") for pid in pids) * 1024
 
     def banner(self) -> str:
         """Give what it wrote to standard output; all of that, once it is ready."""

@@ -30,7 +30,9 @@ class Rounds:
         self._chance = chance
         self._port = 0
         self._compactions: list[subprocess.Popen[bytes]] = []
+        self._killed_alone: list[Server] = []
         self.kills = self.workers_killed = self.compactions_killed = 0
+        self.committers_killed = 0
 
     def start(self, number: int) -> Server:
         """Start a round's server: most have one worker, every fourth has two."""
@@ -59,12 +61,28 @@ class Rounds:
             self.workers_killed += 1
             # The other one, and the one that takes its place, go on for a while.
             up_until += 1.0
+        if number % 4 in {0, 3}:
+            time.sleep(self._chance.uniform(0, 0.3))
+            os.kill(self._chance.choice(server.committer_pids()), signal.SIGKILL)
+            self.committers_killed += 1
+            # Another one takes its place.
+            up_until += 0.5
         # A random moment is the point here: there is nothing to wait for.
         time.sleep(max(0.0, up_until - time.monotonic()))
 
+    def end(self) -> None:
+        """Wait until nothing is left of the servers that were killed alone."""
+        for server in self._killed_alone:
+            server.kill()
+
     def kill(self, number: int, server: Server) -> None:
         """Kill the server, and in some rounds the compaction that may be running beside it."""
-        server.kill()
+        if number % 4 == 2:
+            # What it has handed over is committed after its death, while the next one starts.
+            server.kill_server_alone()
+            self._killed_alone.append(server)
+        else:
+            server.kill()
         self.kills += 1
         for compaction in self._compactions:
             if number % 2 == 0 and compaction.poll() is None:
@@ -93,8 +111,10 @@ def test_nothing_answered_is_lost(tmp_path: Path, report: Callable[[str], None])
             size = _store_size(client)
     finally:
         server.kill()
+        rounds.end()
     report(
         f"rounds {ROUNDS}, kills {rounds.kills}, single workers killed {rounds.workers_killed},"
+        f" committers killed {rounds.committers_killed},"
         f" compactions killed {rounds.compactions_killed}, attempts not answered {load.broken};"
         f" {findings}; {size}; {time.monotonic() - started:.0f} s"
     )

@@ -143,11 +143,17 @@ def test_a_defect(defective: Process, ask: Callable[[Client], Answer], status: i
     assert line["request_id"] == answer.headers["x-amzn-requestid"]
 
 
+def compacting_process(pid: int) -> psutil.Process:
+    """Find the process that compacts for a server."""
+    children = psutil.Process(pid).children()
+    (child,) = (each for each in children if "stepwell.server.compaction" in each.cmdline())
+    return child
+
+
 def test_a_compaction_process_that_dies(start_server: StartServer) -> None:
     """That the compacting process died is a warning."""
     server = start_server()
-    (child,) = psutil.Process(server.process.pid).children()
-    child.kill()
+    compacting_process(server.process.pid).kill()
     wait_until(lambda: bool(server.log_lines()), "a line is there")
     (line,) = lines_of(server.log.read_text())
     assert line["level"] == "warning"
@@ -157,7 +163,7 @@ def test_a_compaction_process_that_dies(start_server: StartServer) -> None:
 def test_a_compaction_that_fails(start_server: StartServer, tmp_path: Path) -> None:
     """What the compacting process says is JSON too."""
     server = start_server(data=tmp_path / "data")
-    (child,) = psutil.Process(server.process.pid).children()
+    child = compacting_process(server.process.pid)
     resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (4096, 4096))
     # An hour old, and so due at once. It comes from a worker that is gone.
     hour_ago = time.time_ns() - _HOUR_NS

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import queue
+import functools
+import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from stepwell.ingest import Answer, Ingest, Ticket
+from stepwell.ingest.admission import Ingest
+from stepwell.ingest.committing import Committer
+from stepwell.ingest.frames import Answer, Report, Splitter, decode_put, decode_report
 from stepwell.model.errors import StoreDefectError, StoreUnavailableError, ThrottledError
 from stepwell.model.limits import Limits
 from stepwell.model.names import DEFAULT_ACCOUNT, Component
@@ -16,8 +21,6 @@ from stepwell.model.points import ItemErrorCode, Outcome, Put
 from stepwell.store.protocol import SeriesInfo
 
 WAIT_S = 30
-
-Group = list[tuple[Ticket, Answer]]
 
 
 class ScriptedStore:
@@ -58,40 +61,79 @@ class ScriptedStore:
 
 
 class Bench:
-    """An ingest over a scripted store, and the groups that it has delivered."""
+    """An ingest, a committer over a scripted store, and the reports that were taken."""
 
     def __init__(self, limits: Limits) -> None:
         """Start it."""
         self.store = ScriptedStore()
-        self.delivered: queue.SimpleQueue[Group] = queue.SimpleQueue()
-        self.noted: list[tuple[int, list[Answer]]] = []
-        self.ingest = Ingest(
-            self.store,  # type: ignore[arg-type]
-            limits,
-            lambda group: self.delivered.put(list(group)),
-            observer=self,
-        )
+        self.reports: list[Report] = []
+        self._told: dict[object, Answer] = {}
+        self._splitter = Splitter()
+        self.link, theirs = socket.socketpair()
+        self.link.settimeout(WAIT_S)
+        self._soon: list[Callable[[], None]] = []
+        self.ingest = Ingest(limits, self._soon.append, observer=self)
+        # The loop's transport holds what the socket does not take; here a thread does.
+        self._sending = ThreadPoolExecutor(1)
+        self._sent: Future[None] = Future()
+        self.ingest.attach(self._send)
+        committer = Committer(self.store, limits, [])  # type: ignore[arg-type]
+        self.thread = threading.Thread(target=self._serve, args=(committer, theirs))
+        self.thread.start()
 
-    def committed(
-        self, tickets: Sequence[Ticket], answers: Sequence[Answer], seconds: float
-    ) -> None:
-        """Note a group. See `ingest.Observer`."""
-        assert seconds >= 0
-        self.noted.append((len(tickets), list(answers)))
+    @staticmethod
+    def _serve(committer: Committer, link: socket.socket) -> None:
+        with link:
+            committer.serve(link)
+
+    def committed(self, report: Report) -> None:
+        """Note a group. See `admission.Observer`."""
+        assert report.seconds >= 0
+        self.reports.append(report)
 
     def submit(self, *names: str, items: int = 1) -> None:
         """Hand over a put for each of the components."""
         for name in names:
-            self.ingest.submit(Ticket(put_for(name, items), 100, name))
+            self.ingest.submit(put_for(name, items), functools.partial(self._tell, name))
+        # As at the end of one turn of the loop.
+        while self._soon:
+            self._soon.pop()()
+
+    def submit_held(self, *names: str, items: int = 1) -> None:
+        """Hand over a put, and while the store is held by it, more; then let it go on."""
+        self.store.may_append.clear()
+        self.submit("first")
+        assert self.store.appending.wait(WAIT_S)
+        self.submit(*names, items=items)
+        if items == 1:
+            # All of it is where the committer finds it; more would not fit into a socket.
+            self._sent.result(WAIT_S)
+        self.store.may_append.set()
 
     def answers(self, count: int) -> dict[object, Answer]:
         """Wait until so many puts are answered; give each caller's answer."""
-        found: dict[object, Answer] = {}
-        while len(found) < count:
-            for ticket, answer in self.delivered.get(timeout=WAIT_S):
-                assert ticket.caller not in found
-                found[ticket.caller] = answer
-        return found
+        while len(self._told) < count:
+            data = self.link.recv(65_536)
+            assert data, "the committer is gone"
+            for content in self._splitter.feed(data):
+                self.ingest.take(decode_report(content))
+        told, self._told = self._told, {}
+        return told
+
+    def close(self) -> None:
+        """Say that no more comes, and wait for the committer's end."""
+        self.store.may_append.set()
+        self._sending.shutdown()
+        self.link.shutdown(socket.SHUT_WR)
+        self.thread.join(WAIT_S)
+        assert not self.thread.is_alive()
+
+    def _send(self, data: bytes) -> None:
+        self._sent = self._sending.submit(self.link.sendall, data)
+
+    def _tell(self, name: str, answer: Answer) -> None:
+        assert name not in self._told
+        self._told[name] = answer
 
 
 def put_for(name: str, items: int = 1) -> Put:
@@ -117,8 +159,8 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
 
     yield make
     for bench in made:
-        bench.store.may_append.set()
-        bench.ingest.close()
+        with bench.link:
+            bench.close()
 
 
 def test_a_put_is_answered(make_bench: Callable[..., Bench]) -> None:
@@ -126,38 +168,30 @@ def test_a_put_is_answered(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
     bench.submit("a", items=3)
     assert bench.answers(1) == {"a": Outcome(stored=3)}
-    assert bench.noted == [(1, [Outcome(stored=3)])]
+    assert [report.answers for report in bench.reports] == [[Outcome(stored=3)]]
 
 
 def test_whoever_waits_is_committed_together(make_bench: Callable[..., Bench]) -> None:
     """Puts that come while a commit runs are one group, in their order."""
     bench = make_bench()
-    bench.store.may_append.clear()
-    bench.submit("first")
-    assert bench.store.appending.wait(WAIT_S)
     names = [f"c{index}" for index in range(50)]
-    bench.submit(*names)
-    bench.store.may_append.set()
+    bench.submit_held(*names)
     assert set(bench.answers(51)) == {"first", *names}
     sizes = [[put.component.name for put in group] for group in bench.store.groups]
     assert sizes == [["first"], names]
 
 
-@pytest.mark.parametrize(("count", "items", "groups"), [(2_500, 1, 3), (5, 100_000, 3)])
+@pytest.mark.parametrize(("count", "items", "puts_max"), [(2_500, 1, 1_024), (5, 100_000, 2)])
 def test_groups_are_bounded(
-    make_bench: Callable[..., Bench], count: int, items: int, groups: int
+    make_bench: Callable[..., Bench], count: int, items: int, puts_max: int
 ) -> None:
     """A group has at most 1,024 puts, and takes no further one from 200,000 points on."""
     bench = make_bench()
-    bench.store.may_append.clear()
-    bench.submit("first")
-    assert bench.store.appending.wait(WAIT_S)
-    bench.submit(*(f"c{index}" for index in range(count)), items=items)
-    bench.store.may_append.set()
+    bench.submit_held(*(f"c{index}" for index in range(count)), items=items)
     bench.answers(count + 1)
     sizes = [len(group) for group in bench.store.groups[1:]]
-    assert (len(sizes), sum(sizes)) == (groups, count)
-    assert max(sizes) <= 1_024
+    assert sum(sizes) == count
+    assert max(sizes) <= puts_max
 
 
 def test_a_store_that_is_away(make_bench: Callable[..., Bench]) -> None:
@@ -170,7 +204,11 @@ def test_a_store_that_is_away(make_bench: Callable[..., Bench]) -> None:
 
     bench.store.on_append = fail
     bench.submit("a", "b")
-    assert bench.answers(2) == {"a": error, "b": error}
+    found = bench.answers(2)
+    assert [(name, repr(each)) for name, each in found.items()] == [
+        ("a", repr(error)),
+        ("b", repr(error)),
+    ]
     bench.store.on_append = lambda _puts: None
     bench.submit("c")
     assert bench.answers(1) == {"c": Outcome(stored=1)}
@@ -184,27 +222,20 @@ def test_one_bad_put_takes_no_others_along(make_bench: Callable[..., Bench]) -> 
         if any(put.component.name == "bad" for put in puts):
             raise ZeroDivisionError
 
-    bench.store.may_append.clear()
-    bench.submit("first")
-    assert bench.store.appending.wait(WAIT_S)
     bench.store.on_append = fail
-    bench.submit("a", "bad", "b")
-    bench.store.may_append.set()
+    bench.submit_held("a", "bad", "b")
     found = bench.answers(4)
-    assert isinstance(found.pop("bad"), StoreDefectError)
+    defect = found.pop("bad")
+    assert isinstance(defect, StoreDefectError)
+    assert "ZeroDivisionError" in "".join(traceback.format_exception(defect)), "for the log"
     assert found == {name: Outcome(stored=1) for name in ("first", "a", "b")}
 
 
 def test_unknown_components_of_the_aws_profile(make_bench: Callable[..., Bench]) -> None:
     """Where puts create no components, each item for an unknown one is a VALIDATION_ERROR."""
     bench = make_bench("aws")
-    bench.store.known = {"known"}
-    bench.store.may_append.clear()
-    bench.submit("known")
-    assert bench.store.appending.wait(WAIT_S)
-    bench.submit("unknown", "known2", items=2)
-    bench.store.known.add("known2")
-    bench.store.may_append.set()
+    bench.store.known = {"first", "known2"}
+    bench.submit_held("unknown", "known2", items=2)
     found = bench.answers(3)
     assert found["known2"] == Outcome(stored=2)
     unknown = found["unknown"]
@@ -237,16 +268,41 @@ def test_puts_are_bounded(make_bench: Callable[..., Bench]) -> None:
         ingest.admit(1)
 
 
-def test_closing_commits_what_waits(make_bench: Callable[..., Bench]) -> None:
+def test_the_end_commits_what_waits(make_bench: Callable[..., Bench]) -> None:
     """Whatever was handed over before the end is stored and answered."""
     bench = make_bench()
-    bench.store.may_append.clear()
-    bench.submit("first")
-    assert bench.store.appending.wait(WAIT_S)
-    bench.submit("a", "b")
-    closing = threading.Thread(target=bench.ingest.close)
-    closing.start()
-    bench.store.may_append.set()
-    closing.join(WAIT_S)
-    assert not closing.is_alive()
+    bench.submit_held("a", "b")
+    bench.close()
     assert set(bench.answers(3)) == {"first", "a", "b"}
+
+
+def test_puts_wait_for_a_committer() -> None:
+    """What is handed over while there is no committer goes to the next one, in its order."""
+    ingest, sent, told = Ingest(Limits(), lambda send: send()), [], []
+    ingest.submit(put_for("a"), told.append)
+    ingest.submit(put_for("b"), told.append)
+    assert not ingest.is_ready
+    ingest.attach(lambda data: sent.extend(Splitter().feed(data)))
+    ingest.submit(put_for("c"), told.append)
+    assert [decode_put(content).component.name for content in sent] == ["a", "b", "c"]
+    assert not told
+    ingest.take(Report([Outcome(stored=1), Outcome(stored=2), Outcome(stored=3)]))
+    assert [answer.stored for answer in told] == [1, 2, 3]
+
+
+def test_a_committer_that_dies() -> None:
+    """Whoever waits is told when the committer is lost, and nothing of it goes to the next one."""
+    ingest, sent, told = Ingest(Limits(), lambda send: send()), [], []
+    ingest.attach(sent.append)
+    ingest.submit(put_for("a"), told.append)
+    ingest.detach()
+    ingest.submit(put_for("b"), told.append)
+    error = StoreUnavailableError("it has ended")
+    ingest.fail(error)
+    assert told == [error, error]
+    sent.clear()
+    ingest.attach(sent.append)
+    assert not sent
+    ingest.submit(put_for("c"), told.append)
+    ingest.take(Report([Outcome(stored=1)]))
+    assert told[2:] == [Outcome(stored=1)]

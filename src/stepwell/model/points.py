@@ -58,7 +58,7 @@ class ItemError:
     code: ItemErrorCode
 
 
-class Put(msgspec.Struct, gc=False):
+class Put(msgspec.Struct, array_like=True, gc=False):
     """One accepted request: the points that passed, and who sent them.
 
     The four columns have equal length; `positions` maps them to places in the request

@@ -19,25 +19,27 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 
 from stepwell.catalog.database import Database
-from stepwell.ingest import Ingest
+from stepwell.ingest.admission import Ingest
 from stepwell.model.errors import StepwellError
 from stepwell.model.limits import Limits
 from stepwell.server.access import authenticator, catalog_url
 from stepwell.server.api import ANSWERED, Fallback, routes
 from stepwell.server.asgi import Receive, Reply, Scope, Send
 from stepwell.server.auth import Authenticator
+from stepwell.server.committer import CommitterProcess
 from stepwell.server.control.plane import ControlPlane
 from stepwell.server.control.service import Control
 from stepwell.server.data_plane import DataPlane
 from stepwell.server.edge import Edge
-from stepwell.server.puts import Puts, delivery_on
+from stepwell.server.logs import configure_logging
+from stepwell.server.puts import Puts
 from stepwell.server.settings import Settings
 from stepwell.server.studio.cookies import cookies_of
 from stepwell.server.studio.live import Live
 from stepwell.server.studio.routes import enter, studio_routes
 from stepwell.server.studio.session import Gate
-from stepwell.server.telemetry import Telemetry, configure_logging
-from stepwell.store.sqlite.store import EmbeddedStore
+from stepwell.server.telemetry import Telemetry
+from stepwell.store.sqlite.reader import EmbeddedReader
 
 #: Threads for reads. They wait for files and run numpy and pcodec, both without the GIL.
 _READ_THREADS = 4
@@ -51,7 +53,7 @@ _CONTROL_THREADS = 4
 class Parts:
     """The parts of a running server, for the routes."""
 
-    store: EmbeddedStore
+    store: EmbeddedReader
     telemetry: Telemetry
     ingest: Ingest
     puts: Puts
@@ -130,7 +132,17 @@ class Application:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        parts = self._open()
+        loop = asyncio.get_running_loop()
+        ingest = Ingest(self._settings.limits(), loop.call_soon, self._telemetry)
+        committer = CommitterProcess(self._settings, ingest)
+        # It starts now, while this process opens its own files.
+        await asyncio.sleep(0)
+        try:
+            parts = self._open(ingest)
+            await committer.wait_until_open()
+        except BaseException:
+            await committer.stop()
+            raise
         self._data_plane, self._puts = parts.data_plane, parts.puts
         self._control_plane = parts.control_plane
         app.router.routes.extend([*routes(parts), *studio_routes(parts)])
@@ -141,28 +153,21 @@ class Application:
             yield
         finally:
             parts.live.close()
-            parts.ingest.close()
+            await committer.stop()
             parts.executor.shutdown()
             parts.control_executor.shutdown()
             parts.decoders.shutdown()
             parts.store.close()
             parts.database.close()
 
-    def _open(self) -> Parts:
+    def _open(self, ingest: Ingest) -> Parts:
         settings, limits = self._settings, self._settings.limits()
         telemetry = self._telemetry
-        store = EmbeddedStore(
-            settings.data,
-            limits,
-            is_shared=settings.workers > 1,
-            forget_interval_s=settings.compaction_interval_s,
-            on_sync=telemetry.synced,
-        )
+        store = EmbeddedReader(settings.data)
         database = Database(catalog_url(settings))
         authentication = authenticator(settings, database)
         executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="read")
         control_executor = ThreadPoolExecutor(_CONTROL_THREADS, thread_name_prefix="control")
-        ingest = Ingest(store, limits, delivery_on(asyncio.get_running_loop()), observer=telemetry)
         telemetry.watch(store.size, ingest)
         edge = Edge(limits, authentication, telemetry)
         puts = Puts(ingest, edge)

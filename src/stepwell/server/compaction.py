@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from stepwell.server.interrupts import interrupts_held
+from stepwell.server.logs import configure_logging
 from stepwell.server.settings import Settings
-from stepwell.server.telemetry import configure_logging
 from stepwell.store.sqlite.compacting import compact_until
 from stepwell.store.sqlite.folder import CATALOG_FILE, Folder
 from stepwell.store.sqlite.reading import Snapshots
@@ -89,20 +89,28 @@ class CompactionProcess:
 
     def _keep_alive(self) -> None:
         while not self._is_stopping.is_set():
-            # Our own interpreter and module; the folder is an argument, not a shell's text.
-            # In a group of its own: Ctrl-C is for the server, which says when to stop.
-            with interrupts_held():
-                process = subprocess.Popen(  # noqa: S603
-                    self._command, stdin=subprocess.PIPE, process_group=0
-                )
-            self._process = process
-            if self._is_stopping.is_set():
+            try:
+                process = self._process = self._start()
+            except OSError as error:
+                # No memory or no process is left, say.
+                logger.warning("the compacting process cannot be started yet: %s", error)
+            else:
+                if self._is_stopping.is_set():
+                    self._end(process)
+                status = process.wait()
                 self._end(process)
-            status = process.wait()
-            self._end(process)
-            if not self._is_stopping.is_set():
-                logger.warning("the compacting process ended with status %d", status)
-                self._is_stopping.wait(_RESTART_S)
+                if not self._is_stopping.is_set():
+                    logger.warning("the compacting process ended with status %d", status)
+            self._is_stopping.wait(_RESTART_S)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # Our own interpreter and module; the folder is an argument, not a shell's text.
+        # In a group of its own: Ctrl-C is for the server, which says when to stop.
+        # A copy of the environment: the new process reads it while another thread may change it.
+        with interrupts_held():
+            return subprocess.Popen(  # noqa: S603
+                self._command, stdin=subprocess.PIPE, process_group=0, env=dict(os.environ)
+            )
 
 
 class _Refresher:

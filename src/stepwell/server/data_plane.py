@@ -42,7 +42,7 @@ from stepwell.server.edge import Edge
 from stepwell.server.peer import Peer, peer_of
 from stepwell.server.puts import Puts
 from stepwell.server.reads import Reads
-from stepwell.store.protocol import Series, SeriesKey, Store
+from stepwell.store.protocol import Reader, Series, SeriesKey
 from stepwell.wire.get_metrics import decode_get, encode_result
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class DataPlane:
 
     def __init__(
         self,
-        store: Store,
+        store: Reader,
         puts: Puts,
         executor: Executor,
         edge: Edge,
@@ -164,7 +164,7 @@ async def _send_pieces(
 
 
 def encoded_results(
-    store: Store, queries: Sequence[MetricQuery | QueryError], limits: Limits
+    store: Reader, queries: Sequence[MetricQuery | QueryError], limits: Limits
 ) -> Iterator[bytes]:
     """Answer queries as JSON, in pieces of about `_PIECE_BYTES`. Runs on a thread.
 
@@ -196,7 +196,7 @@ def encoded_results(
 
 
 def answer_queries(
-    store: Store, queries: Sequence[MetricQuery | QueryError], limits: Limits
+    store: Reader, queries: Sequence[MetricQuery | QueryError], limits: Limits
 ) -> Iterator[MetricResult]:
     """Answer queries one after another, each with its result or its error.
 

@@ -1,18 +1,18 @@
 """BatchPutMetrics on the server's side: a request's bytes in, an answer out once it is durable.
 
-No coroutine waits for a put: `Puts.take` hands it to the committer, and the committer's group calls
-back. So a put costs no task where its connection can do without one (see `connections`).
+No coroutine waits for a put: `Puts.take` hands it to the committer, whose report calls back. So a
+put costs no task where its connection can do without one (see `connections`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from stepwell.ingest import Answer, Deliver, Ingest, Ticket
+from stepwell.ingest.admission import Ingest
+from stepwell.ingest.frames import Answer
 from stepwell.model.errors import StepwellError, StoreDefectError
 from stepwell.model.points import Outcome
 from stepwell.server.asgi import JSON, Header, Reply, Scope, check_size, error_answer
@@ -68,8 +68,7 @@ class Puts:
         except Exception as error:  # noqa: BLE001 - every error has an answer
             self._refuse(error, request_id, reply)
         else:
-            answered = functools.partial(self._answered, size, request_id, reply)
-            self._ingest.submit(Ticket(put, size, answered))
+            self._ingest.submit(put, functools.partial(self._answered, size, request_id, reply))
 
     def _answered(self, size: int, request_id: bytes, reply: Reply, answer: Answer) -> None:
         self._ingest.release(size)
@@ -87,24 +86,6 @@ class Puts:
         answer = error_answer(error, request_id)
         self._telemetry.refused(answer.code)
         reply(answer.status, answer.headers, answer.body)
-
-
-def delivery_on(loop: asyncio.AbstractEventLoop) -> Deliver:
-    """Give what tells the callers of a committed group, all of them in one step of the loop."""
-
-    def deliver(group: Sequence[tuple[Ticket, Answer]]) -> None:
-        loop.call_soon_threadsafe(_tell, group)
-
-    return deliver
-
-
-def _tell(group: Sequence[tuple[Ticket, Answer]]) -> None:
-    for ticket, answer in group:
-        caller: Callable[[Answer], None] = ticket.caller  # type: ignore[assignment]
-        try:
-            caller(answer)
-        except Exception:
-            logger.exception("a put's answer could not be sent")
 
 
 def _put_id(headers: Sequence[Header]) -> str | None:

@@ -24,8 +24,8 @@ from stepwell.server.access import decided, note_of
 from stepwell.server.compaction import CompactionProcess
 from stepwell.server.connections import uvicorn_options
 from stepwell.server.interrupts import interrupts_held
+from stepwell.server.logs import configure_logging
 from stepwell.server.settings import Settings
-from stepwell.server.telemetry import configure_logging
 from stepwell.store.sqlite.folder import SERVER_LOCK, Folder, hot_lock
 
 _BACKLOG = 4096

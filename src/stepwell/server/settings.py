@@ -65,16 +65,23 @@ class Settings(msgspec.Struct, frozen=True):
         """Give the limits that hold. Raises ValueError for one that makes no sense."""
         return Limits.of(self.profile, self.limit_changes)
 
+    def encode(self) -> bytes:
+        """Write the settings as JSON, for another process of this server."""
+        return msgspec.json.encode(self, enc_hook=str)
+
+    @classmethod
+    def decode(cls, content: bytes | str) -> Self:
+        """Read what `encode` wrote."""
+        return msgspec.json.decode(content, type=cls, dec_hook=lambda kind, value: kind(value))
+
     def hand_over(self) -> None:
         """Leave the settings where worker processes find them."""
-        os.environ[_HANDED_OVER] = msgspec.json.encode(self, enc_hook=str).decode()
+        os.environ[_HANDED_OVER] = self.encode().decode()
 
     @classmethod
     def received(cls) -> Self:
         """Read what `hand_over` left."""
-        return msgspec.json.decode(
-            os.environ[_HANDED_OVER], type=cls, dec_hook=lambda kind, value: kind(value)
-        )
+        return cls.decode(os.environ[_HANDED_OVER])
 
 
 def default_data_folder() -> Path:

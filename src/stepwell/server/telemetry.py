@@ -1,18 +1,15 @@
-"""Seeing inside: Prometheus metrics and logs.
+"""Seeing inside: Prometheus metrics.
 
-Counters are fed by the committer once a group, never once a put. With several workers the client
+Counters of puts are fed once a group, never once a put. With several workers the client
 library adds all processes up through files in a folder of its own (PROMETHEUS_MULTIPROC_DIR).
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Sequence
 
-import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -24,10 +21,11 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from stepwell.ingest import Answer, Ingest, Ticket
+from stepwell.ingest.admission import Ingest
+from stepwell.ingest.frames import Report
 from stepwell.model.errors import StoreError
 from stepwell.model.points import Outcome
-from stepwell.store.sqlite.store import StoreSize
+from stepwell.store.sqlite.reader import StoreSize
 
 #: docs/operations.md lists them; a test holds it to this.
 METRICS = {
@@ -69,7 +67,7 @@ _COMMIT_BUCKETS = (
 
 
 class Telemetry:
-    """One process' metrics. `committed` is called by the committer, the rest on the loop."""
+    """One process' metrics. On the loop, but for `render`."""
 
     def __init__(self) -> None:
         """Register the metrics."""
@@ -87,15 +85,12 @@ class Telemetry:
         self._waiting_puts = self._gauge("stepwell_waiting_puts")
         self._waiting_bytes = self._gauge("stepwell_waiting_bytes")
 
-    def committed(
-        self, tickets: Sequence[Ticket], answers: Sequence[Answer], seconds: float
-    ) -> None:
-        """Note a group. See `ingest.Observer`."""
-        del tickets
+    def committed(self, report: Report) -> None:
+        """Note a group. See `ingest.admission.Observer`."""
         results: Tally[str] = Tally()
         codes: Tally[str] = Tally()
         points = stored = 0
-        for answer in answers:
+        for answer in report.answers:
             # Nearly all are of the first kind: that is told first.
             if isinstance(answer, Outcome):
                 if answer.stored:
@@ -110,17 +105,15 @@ class Telemetry:
         if stored:
             results["stored"] = stored
         self._groups.inc()
-        self._commit_seconds.observe(seconds)
+        self._commit_seconds.observe(report.seconds)
+        for seconds in report.sync_seconds:
+            self._sync_seconds.observe(seconds)
         if points:
             self._points.inc(points)
         for result, count in results.items():
             self._puts.labels(result).inc(count)
         for code, count in codes.items():
             self._item_errors.labels(code).inc(count)
-
-    def synced(self, seconds: float) -> None:
-        """Note one write and fsync."""
-        self._sync_seconds.observe(seconds)
 
     def refused(self, code: str) -> None:
         """Note a request that was refused as a whole."""
@@ -182,37 +175,3 @@ class _StoreCollector(Collector):
         for name in StoreSize.__slots__:
             metric = f"stepwell_store_{name}"
             yield GaugeMetricFamily(metric, METRICS[metric], value=getattr(size, name))
-
-
-def configure_logging(level: str = "info", *, is_json: bool | None = None) -> None:
-    """Send all logs to standard error: for people on a terminal, as JSON lines otherwise."""
-    if is_json is None:
-        is_json = not sys.stderr.isatty()
-    shared = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(),
-    ]
-    renderer = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if is_json
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    )
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,  # type: ignore[arg-type]
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *renderer,
-            ],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    # Its lines about starting and stopping are ours to say; its warnings stay.
-    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("uvicorn.access").disabled = True

@@ -225,15 +225,8 @@ class Feed(Protocol):
         """
 
 
-class Store(Feed, Protocol):
-    """Keeps points. See the module's rules."""
-
-    def append(self, puts: Sequence[Put]) -> list[Outcome]:
-        """Commit puts, all or none, and say what became of each.
-
-        Raises:
-            StoreUnavailableError: nothing was committed.
-        """
+class Reader(Feed, Protocol):
+    """A store as those see it who put nothing into it. See the module's rules."""
 
     def read(
         self, keys: Sequence[SeriesKey], within: TimeRange | StepRange | None = None
@@ -298,3 +291,14 @@ class Store(Feed, Protocol):
 
     def close(self) -> None:
         """Let go of files and threads. Nothing that was answered depends on it."""
+
+
+class Store(Reader, Protocol):
+    """Keeps points. See the module's rules."""
+
+    def append(self, puts: Sequence[Put]) -> list[Outcome]:
+        """Commit puts, all or none, and say what became of each.
+
+        Raises:
+            StoreUnavailableError: nothing was committed.
+        """

@@ -15,7 +15,7 @@ from stepwell.components import Components
 from stepwell.model.experiments import Author
 from stepwell.model.limits import Limits
 from stepwell.server.control.tokens import Tokens
-from stepwell.store.protocol import Store
+from stepwell.store.protocol import Reader
 
 _TOKEN_KEY = "page-token-key"  # noqa: S105 - a name
 
@@ -23,7 +23,7 @@ _TOKEN_KEY = "page-token-key"  # noqa: S105 - a name
 class Control:
     """The catalog and the components of one worker. Handlers run on threads."""
 
-    def __init__(self, database: Database, store: Store, limits: Limits) -> None:
+    def __init__(self, database: Database, store: Reader, limits: Limits) -> None:
         """Hold the parts; it owns none of them.
 
         Raises:

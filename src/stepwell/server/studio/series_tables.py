@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from stepwell.model.errors import StoreError, StoreUnavailableError
 from stepwell.model.names import Component
 from stepwell.query.ranking import SeriesTable
-from stepwell.store.protocol import Store
+from stepwell.store.protocol import Reader
 
 #: Series whose summaries are remembered: about 64 bytes each.
 _SERIES_MAX = 500_000
@@ -20,7 +20,7 @@ _RUNS_AT_ONCE = 20
 class SeriesTables:
     """Summaries of runs as tables, remembered until a run gets points. Safe for threads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Reader) -> None:
         """Remember nothing yet."""
         self._store = store
         self._known: OrderedDict[tuple[int, int], SeriesTable] = OrderedDict()

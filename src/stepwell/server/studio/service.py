@@ -19,7 +19,7 @@ from stepwell.query.digests import Digests
 from stepwell.query.frames import Charts
 from stepwell.server.control.service import Control
 from stepwell.server.studio.series_tables import SeriesTables
-from stepwell.store.protocol import Store
+from stepwell.store.protocol import Reader
 
 JSON_TYPE = "application/json"
 #: Digests of the pieces of long series: about 3 MiB for 10M points.
@@ -29,7 +29,7 @@ _DIGEST_BYTES_MAX = 48 * 1024 * 1024
 class Studio:
     """The parts of one worker that handlers use. They run on threads."""
 
-    def __init__(self, store: Store, control: Control, decoders: Executor) -> None:
+    def __init__(self, store: Reader, control: Control, decoders: Executor) -> None:
         """Hold the parts; it owns none of them.
 
         Args:

@@ -34,8 +34,8 @@ from stepwell.store.sqlite.folder import (
     transaction,
 )
 from stepwell.store.sqlite.maintenance import start_compacting
+from stepwell.store.sqlite.reader import unavailable_on_error
 from stepwell.store.sqlite.registry import Registry
-from stepwell.store.sqlite.store import unavailable_on_error
 
 
 def backup_folder(path: Path, file: Path) -> int:

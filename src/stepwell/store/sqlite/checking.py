@@ -23,8 +23,8 @@ from stepwell.store.sqlite.chunks import (
 )
 from stepwell.store.sqlite.folder import Folder, transaction
 from stepwell.store.sqlite.hot import HotReader, unpack_points
+from stepwell.store.sqlite.reader import unavailable_on_error
 from stepwell.store.sqlite.registry import Registry
-from stepwell.store.sqlite.store import unavailable_on_error
 
 _SEQ_LAST = 2**63 - 1
 _HOT_POINTS_AT_ONCE = 100_000

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from stepwell.model.errors import FolderInUseError
 from stepwell.store.sqlite.compaction import Compactor
 from stepwell.store.sqlite.folder import Folder
+from stepwell.store.sqlite.reader import StoreSize, unavailable_on_error
 from stepwell.store.sqlite.reading import Snapshots
-from stepwell.store.sqlite.store import StoreSize, unavailable_on_error
 
 _LOCK_WAIT_S = 60
 

@@ -187,7 +187,7 @@ class Snapshots:
     def read(
         self, keys: Sequence[SeriesKey], within: TimeRange | StepRange | None
     ) -> list[Series | QueryError | StoreError]:
-        """Read series as of one instant. See `protocol.Store.read`."""
+        """Read series as of one instant. See `protocol.Reader.read`."""
         numbers = {key: self._numbers(key) for key in keys}
         hot = self._hot_rows({component for component, _ in numbers.values() if component})
         with transaction(self._chunks.db, write=False):
@@ -199,7 +199,7 @@ class Snapshots:
 
     @contextmanager
     def view(self, keys: Sequence[SeriesKey]) -> Iterator[ChunkView]:
-        """Look at series as of one instant. See `protocol.Store.view`."""
+        """Look at series as of one instant. See `protocol.Reader.view`."""
         numbers = series_numbers(self._registry, keys)
         hot = self._hot_rows({each[0] for each in numbers if each is not None})
         with transaction(self._chunks.db, write=False):
@@ -228,7 +228,7 @@ class Snapshots:
     def overviews(
         self, components: Sequence[Component], known: KnownOverviews
     ) -> list[Overview | None]:
-        """Sum components up as of one instant. See `protocol.Store.overviews`."""
+        """Sum components up as of one instant. See `protocol.Reader.overviews`."""
         numbers = component_numbers(self._registry, components)
         hot = self._hot_rows(set(numbers.values()))
         with transaction(self._chunks.db, write=False):
@@ -238,12 +238,12 @@ class Snapshots:
         return [found.get(numbers.get(each, 0)) for each in components]
 
     def count_metrics(self, components: Sequence[Component]) -> dict[str, int]:
-        """Count how many components have a metric. See `protocol.Store.count_metrics`."""
+        """Count how many components have a metric. See `protocol.Reader.count_metrics`."""
         numbers = component_numbers(self._registry, components)
         return count_names(self._registry, list(numbers.values()))
 
     def list_series(self, component: Component) -> list[SeriesInfo]:
-        """List a component's series that have points. See `protocol.Store.list_series`."""
+        """List a component's series that have points. See `protocol.Reader.list_series`."""
         component_id = self._registry.component_id(component)
         if component_id is None:
             raise unknown(component)
@@ -263,7 +263,7 @@ class Snapshots:
     def summaries(
         self, components: Sequence[Component], metrics: Sequence[str] | None = None
     ) -> list[list[MetricSummary] | StoreError]:
-        """Summarise components as of one instant. See `protocol.Store.summaries`."""
+        """Summarise components as of one instant. See `protocol.Reader.summaries`."""
         known = component_numbers(self._registry, components)
         numbers = [known.get(component) for component in components]
         series = [
@@ -282,11 +282,11 @@ class Snapshots:
             ]
 
     def components_since(self, mark: int) -> tuple[list[NewComponent], int]:
-        """List components registered after a mark. See `protocol.Store.components_since`."""
+        """List components registered after a mark. See `protocol.Reader.components_since`."""
         return self._registry.components_after(mark)
 
     def changed_since(self, mark: int) -> tuple[list[Change], int]:
-        """List components that got points after a mark. See `protocol.Store.changed_since`."""
+        """List components that got points after a mark. See `protocol.Reader.changed_since`."""
         readers = self._hot_readers().values()
         for reader in readers:
             reader.look()
@@ -308,7 +308,7 @@ class Snapshots:
         return changes, newest
 
     def deletions(self) -> dict[Component, int]:
-        """List components that were deleted lately. See `protocol.Store.deletions`."""
+        """List components that were deleted lately. See `protocol.Reader.deletions`."""
         return self._registry.deleted_since(time.time_ns() // 1000 - _DELETIONS_TOLD_US)
 
     def has_component(self, component: Component) -> bool:

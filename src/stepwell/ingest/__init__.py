@@ -1,0 +1,1 @@
+"""Ingest: from a request that was understood to points that are durable."""

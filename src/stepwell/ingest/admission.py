@@ -1,0 +1,137 @@
+"""Admission: what is taken in, who waits for the commit, and who is told.
+
+It bounds the bytes and puts that wait, so that memory stays flat when the disk is slower than the
+clients. Puts go to the committer, which is another process (see `committing`), as they come: what
+comes in one turn of the loop goes in one piece. Its reports come back in the same order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from stepwell.ingest.frames import Answer, Report, encode_put
+from stepwell.model.errors import StoreError, ThrottledError
+from stepwell.model.limits import Limits
+from stepwell.model.points import Put
+
+logger = logging.getLogger(__name__)
+
+#: Told a put's answer.
+Tell = Callable[[Answer], None]
+
+
+class Observer(Protocol):
+    """Is told what happened, for /metrics."""
+
+    def committed(self, report: Report) -> None:
+        """Note one group."""
+
+
+class Ingest:
+    """The way in. For one thread, the server's loop."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        call_soon: Callable[[Callable[[], None]], object],
+        observer: Observer | None = None,
+    ) -> None:
+        """Wait for a committer. Puts that come before it wait as well.
+
+        Args:
+            limits: those on what waits.
+            call_soon: the loop's.
+            observer: is told about every group.
+        """
+        self._call_soon = call_soon
+        self._limits = limits
+        self._observer = observer
+        self._send: Callable[[bytes], None] | None = None
+        self._unsent: list[bytes] = []
+        self._is_sending_soon = False
+        self._unanswered: deque[Tell] = deque()
+        self._bytes = 0
+        self._puts = 0
+
+    @property
+    def waiting_puts(self) -> int:
+        """Count the puts that were admitted and not yet answered."""
+        return self._puts
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Count the bytes that are held for bodies being received and puts not yet answered."""
+        return self._bytes
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether there is a committer."""
+        return self._send is not None
+
+    def admit(self, wire_bytes: int) -> None:
+        """Make room for a request's bytes. `release` gives it back.
+
+        Raises:
+            ThrottledError: too much is waiting. Nothing is held then.
+        """
+        if (
+            self._bytes + wire_bytes > self._limits.waiting_bytes_max
+            or self._puts >= self._limits.waiting_puts_max
+        ):
+            msg = "Rate exceeded: too much is waiting to be committed. Try again."
+            raise ThrottledError(msg)
+        self._bytes += wire_bytes
+        self._puts += 1
+
+    def release(self, wire_bytes: int) -> None:
+        """Give back what `admit` held, once the request is answered."""
+        self._bytes -= wire_bytes
+        self._puts -= 1
+
+    def submit(self, put: Put, tell: Tell) -> None:
+        """Hand a put over to the committer. `tell` is called later, once it is durable or not."""
+        self._unsent.append(encode_put(put))
+        self._unanswered.append(tell)
+        if not self._is_sending_soon:
+            self._is_sending_soon = True
+            self._call_soon(self._send_unsent)
+
+    def attach(self, send: Callable[[bytes], None]) -> None:
+        """Send puts to a committer from now on: those that wait, and those that come."""
+        self._send = send
+        self._send_unsent()
+
+    def detach(self) -> None:
+        """Let puts wait until there is a committer again."""
+        self._send = None
+
+    def take(self, report: Report) -> None:
+        """Tell those whose puts a report is about."""
+        if self._observer is not None:
+            self._observer.committed(report)
+        self._tell(report.answers)
+
+    def fail(self, error: StoreError) -> None:
+        """Tell everyone who waits that nothing is known of their puts.
+
+        They may have been committed or not; who tries again with the same id finds out.
+        """
+        self._unsent.clear()
+        self._tell([error] * len(self._unanswered))
+
+    def _send_unsent(self) -> None:
+        self._is_sending_soon = False
+        if self._send is not None and self._unsent:
+            unsent, self._unsent = self._unsent, []
+            self._send(b"".join(unsent))
+
+    def _tell(self, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            tell = self._unanswered.popleft()
+            try:
+                tell(answer)
+            except Exception:
+                logger.exception("a put's answer could not be sent")
