@@ -269,7 +269,8 @@ def _limit_files(server: Server, size: int) -> None:
     """Bound the bytes that any file of a running server may have."""
     with contextlib.suppress(ProcessLookupError):
         # One that was killed has no limit when it comes back.
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        for pid in (server.process.pid, *server.committer_pids()):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 @contextlib.contextmanager
