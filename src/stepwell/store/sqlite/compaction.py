@@ -14,7 +14,7 @@ once a tier, eight times on its way from 1 to 65,536.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,13 +31,12 @@ from stepwell.store.sqlite.chunks import (
 )
 from stepwell.store.sqlite.folder import COMPACTION_LOCK, Folder
 from stepwell.store.sqlite.hot import (
-    POINT,
     HotReader,
     HotRow,
-    PointArray,
     clear_free_slots,
     unpack_points,
 )
+from stepwell.store.sqlite.hot_points import by_series
 from stepwell.store.sqlite.registry import Registry
 
 _TIER_FACTOR = 4
@@ -289,25 +288,6 @@ def _merge_count(tail_counts: list[int], new_count: int) -> int:
         if run < _TIER_CHUNKS - 1:
             return merged
         merged, count = merged + run, count + run_count
-
-
-def by_series(points: PointArray) -> Iterator[tuple[int, Points]]:
-    """Split hot points by series, each in order of arrival."""
-    if not len(points):
-        return
-    series = points["series"]
-    order = np.argsort(series, kind="stable")
-    by_series = points[order]
-    starts = np.flatnonzero(np.diff(by_series["series"], prepend=by_series["series"][0] - 1))
-    stops = np.append(starts[1:], len(points))
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        part = by_series[start:stop]
-        yield int(part["series"][0]), columns_of(part)
-
-
-def columns_of(points: PointArray) -> Points:
-    """Give hot points (of one series) as columns."""
-    return Points(*(np.ascontiguousarray(points[name]) for name in POINT.names[1:]))  # type: ignore[index]
 
 
 def _concatenate(parts: list[Points]) -> Points:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
 
 import numpy as np
 
@@ -24,11 +23,10 @@ from stepwell.model.errors import (
     UnknownComponentError,
 )
 from stepwell.model.names import Component
-from stepwell.model.points import NO_STEP, Float64Array, Int64Array, Points
+from stepwell.model.points import Points
 from stepwell.model.summaries import MetricSummary
 from stepwell.store.protocol import (
     Change,
-    ColumnName,
     NewComponent,
     Outline,
     Overview,
@@ -39,139 +37,27 @@ from stepwell.store.protocol import (
     TimeRange,
 )
 from stepwell.store.sqlite.chunks import (
-    Chunk,
     ChunkFile,
-    decode_chunk,
-    decode_column,
-    verify_chunk,
 )
-from stepwell.store.sqlite.compaction import columns_of
 from stepwell.store.sqlite.folder import Folder, transaction
 from stepwell.store.sqlite.hot import (
     POINT,
     HotReader,
     HotRow,
-    PointArray,
-    unpack_points,
 )
+from stepwell.store.sqlite.hot_points import columns_of, not_compacted, picked
 from stepwell.store.sqlite.lookups import component_numbers, count_names, series_numbers
 from stepwell.store.sqlite.overviewing import KnownOverviews, overviews_of
 from stepwell.store.sqlite.registry import Registry
+from stepwell.store.sqlite.stored_series import StoredSeries, damaged
 from stepwell.store.sqlite.summarising import summarise_component
 from stepwell.store.sqlite.viewing import ChunkView, outlines_of
 
-_EMPTY = np.empty(0, POINT)
+_EMPTY = columns_of(np.empty(0, POINT))
 #: Followers look every second or so: for this long they are told of a deletion.
 _DELETIONS_TOLD_US = 60_000_000
-_ENCODED: dict[ColumnName, Callable[[Chunk], bytes]] = {
-    "steps": attrgetter("steps"),
-    "timestamps_us": attrgetter("timestamps"),
-    "values": attrgetter("values"),
-}
-
-
-class StoredSeries:
-    """A series as read: its encoded chunks and its hot points. See `protocol.Series`."""
-
-    def __init__(
-        self,
-        key: SeriesKey,
-        chunks: Sequence[Chunk],
-        hot: PointArray,
-        within: TimeRange | StepRange | None,
-    ) -> None:
-        """Hold what was read; nothing is decoded yet."""
-        self._key = key
-        self._chunks = chunks
-        self._hot = columns_of(hot)
-        self._within = within
-        self._verified: set[int] = set()
-
-    @property
-    def count(self) -> int:
-        """Count the whole series' points."""
-        return sum(chunk.summary.count for chunk in self._chunks) + len(self._hot)
-
-    @property
-    def count_without_step(self) -> int:
-        """Count the whole series' points that have no step."""
-        hot = int(np.count_nonzero(self._hot.steps == NO_STEP))
-        return sum(chunk.summary.without_step for chunk in self._chunks) + hot
-
-    def points(self) -> Points:
-        """Decode the points within the range. Raises `DamagedSeriesError`."""
-        if self._within is not None:
-            return self._points_within(self._within)
-        count = self.count
-        points = Points(
-            np.empty(count, np.int64),
-            np.empty(count, np.int64),
-            np.empty(count, np.float64),
-        )
-        start = 0
-        for chunk in self._chunks:
-            stop = start + chunk.summary.count
-            self._verify(chunk)
-            for encoded, out in (
-                (chunk.steps, points.steps),
-                (chunk.timestamps, points.timestamps_us),
-                (chunk.values, points.values),
-            ):
-                self._decode(encoded, out[start:stop], chunk)
-            start = stop
-        points.steps[start:] = self._hot.steps
-        points.timestamps_us[start:] = self._hot.timestamps_us
-        points.values[start:] = self._hot.values
-        return points
-
-    def column(self, name: ColumnName) -> Iterator[Int64Array | Float64Array]:
-        """Decode one column of the whole series piece by piece. Raises `DamagedSeriesError`."""
-        encoded_of = _ENCODED[name]
-        for chunk in self._chunks:
-            count = chunk.summary.count
-            out: Int64Array | Float64Array = (
-                np.empty(count, np.float64) if name == "values" else np.empty(count, np.int64)
-            )
-            self._verify(chunk)
-            self._decode(encoded_of(chunk), out, chunk)
-            yield out
-            # The next piece then comes in the same memory, if the caller has let go of this one.
-            del out
-        if len(self._hot):
-            yield getattr(self._hot, name)
-
-    def _points_within(self, within: TimeRange | StepRange) -> Points:
-        parts = []
-        for chunk in self._chunks:
-            if _may_overlap(chunk, within):
-                try:
-                    parts.append(_cut(decode_chunk(chunk), within))
-                except DamagedSeriesError as error:
-                    raise self._named(error) from error
-        parts.append(_cut(self._hot, within))
-        return Points(
-            np.concatenate([part.steps for part in parts]),
-            np.concatenate([part.timestamps_us for part in parts]),
-            np.concatenate([part.values for part in parts]),
-        )
-
-    def _verify(self, chunk: Chunk) -> None:
-        if chunk.first_index in self._verified:
-            return
-        try:
-            verify_chunk(chunk)
-            self._verified.add(chunk.first_index)
-        except DamagedSeriesError as error:
-            raise self._named(error) from error
-
-    def _decode(self, encoded: bytes, out: Int64Array | Float64Array, chunk: Chunk) -> None:
-        try:
-            decode_column(encoded, out, chunk.first_index)
-        except DamagedSeriesError as error:
-            raise self._named(error) from error
-
-    def _named(self, error: Exception) -> DamagedSeriesError:
-        return damaged(self._key, error)
+#: Rows of components, by slot.
+_HotRows = dict[int, list[tuple[int, list[HotRow]]]]
 
 
 class Snapshots:
@@ -191,10 +77,7 @@ class Snapshots:
         numbers = {key: self._numbers(key) for key in keys}
         hot = self._hot_rows({component for component, _ in numbers.values() if component})
         with transaction(self._chunks.db, write=False):
-            compacted = self._compacted()
-            points = {
-                component_id: _not_compacted(rows, compacted) for component_id, rows in hot.items()
-            }
+            points = self._points_of(hot, numbers.values())
             return [self._read_one(key, *numbers[key], points, within) for key in keys]
 
     @contextmanager
@@ -203,16 +86,8 @@ class Snapshots:
         numbers = series_numbers(self._registry, keys)
         hot = self._hot_rows({each[0] for each in numbers if each is not None})
         with transaction(self._chunks.db, write=False):
-            compacted = self._compacted()
-            waiting = {each: _not_compacted(rows, compacted) for each, rows in hot.items()}
             series = [each[1] for each in numbers if each is not None and each[1] is not None]
-            points = {
-                series_id: columns_of(rows[chosen])
-                for component_id, series_id in filter(None, numbers)
-                if series_id is not None
-                and len(rows := waiting[component_id])
-                and (chosen := rows["series"] == series_id).any()
-            }
+            points = self._points_of(hot, filter(None, numbers))
             found = outlines_of(self._chunks, series, points)
             outlines: list[Outline | QueryError | StoreError] = []
             for key, number in zip(keys, numbers, strict=True):
@@ -233,7 +108,7 @@ class Snapshots:
         hot = self._hot_rows(set(numbers.values()))
         with transaction(self._chunks.db, write=False):
             compacted = self._compacted()
-            waiting = {each: _not_compacted(rows, compacted) for each, rows in hot.items()}
+            waiting = {each: not_compacted(rows, compacted) for each, rows in hot.items()}
             found = overviews_of(self._chunks, self._registry, known, waiting)
         return [found.get(numbers.get(each, 0)) for each in components]
 
@@ -250,7 +125,7 @@ class Snapshots:
         series = self._registry.series_of(component_id)
         hot = self._hot_rows({component_id})
         with transaction(self._chunks.db, write=False):
-            points = _not_compacted(hot[component_id], self._compacted())
+            points = not_compacted(hot[component_id], self._compacted())
             numbers, counts = np.unique(points["series"], return_counts=True)
             hot_counts = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
             infos = [
@@ -276,7 +151,7 @@ class Snapshots:
                 []
                 if number is None
                 else summarise_component(
-                    component, names, self._chunks, _not_compacted(hot[number], compacted)
+                    component, names, self._chunks, not_compacted(hot[number], compacted)
                 )
                 for component, number, names in zip(components, numbers, series, strict=True)
             ]
@@ -342,7 +217,7 @@ class Snapshots:
             return None, None
         return component_id, self._registry.series_id(component_id, key.metric)
 
-    def _hot_rows(self, component_ids: set[int]) -> dict[int, list[tuple[int, list[HotRow]]]]:
+    def _hot_rows(self, component_ids: set[int]) -> _HotRows:
         """Read components' rows of every hot file, each file as of one instant."""
         readers = self._hot_readers()
         return {
@@ -364,12 +239,26 @@ class Snapshots:
             reader.note_compacted(compacted.get(slot, 0))
         return compacted
 
+    def _points_of(
+        self, hot: _HotRows, numbers: Iterable[tuple[int | None, int | None]]
+    ) -> dict[int, Points]:
+        """Pick the points of some series that are hot and in no chunk, within a transaction."""
+        wanted: dict[int, set[int]] = {}
+        for component_id, series_id in numbers:
+            if component_id is not None and series_id is not None:
+                wanted.setdefault(component_id, set()).add(series_id)
+        compacted = self._compacted()
+        found: dict[int, Points] = {}
+        for component_id, series in wanted.items():
+            found |= picked(not_compacted(hot[component_id], compacted), series)
+        return found
+
     def _read_one(
         self,
         key: SeriesKey,
         component_id: int | None,
         series_id: int | None,
-        hot: dict[int, PointArray],
+        hot: dict[int, Points],
         within: TimeRange | StepRange | None,
     ) -> Series | QueryError | StoreError:
         if component_id is None:
@@ -382,44 +271,9 @@ class Snapshots:
             return damaged(key, error)
         except sqlite3.Error as error:
             return StoreUnavailableError(str(error))
-        points = hot[component_id]
-        return StoredSeries(key, chunks, points[points["series"] == series_id], within)
+        return StoredSeries(key, chunks, hot.get(series_id, _EMPTY), within)
 
 
 def unknown(component: Component) -> UnknownComponentError:
     """Say that a trial component does not exist."""
     return UnknownComponentError(f"Trial component {component.name!r} does not exist.")
-
-
-def damaged(key: SeriesKey, error: Exception) -> DamagedSeriesError:
-    """Say which series is damaged, and how."""
-    component, metric = key
-    msg = f"Metric {metric!r} of trial component {component.name!r} is damaged: {error}."
-    return DamagedSeriesError(msg)
-
-
-def _not_compacted(
-    files: Sequence[tuple[int, list[HotRow]]], compacted: dict[int, int]
-) -> PointArray:
-    """Keep the rows that no chunk holds, in order of arrival."""
-    rows = [row for slot, part in files for row in part if row.seq > compacted.get(slot, 0)]
-    if len(files) > 1:
-        rows.sort(key=lambda row: row.seq)
-    return unpack_points(row.points for row in rows)
-
-
-def _may_overlap(chunk: Chunk, within: TimeRange | StepRange) -> bool:
-    summary = chunk.summary
-    if isinstance(within, TimeRange):
-        first, last = summary.timestamp_min, summary.timestamp_max
-    else:
-        first, last = summary.step_min, summary.step_max
-    return first < within[1] and last >= within[0]
-
-
-def _cut(points: Points, within: TimeRange | StepRange) -> Points:
-    column = points.timestamps_us if isinstance(within, TimeRange) else points.steps
-    kept = (column >= within[0]) & (column < within[1])
-    if isinstance(within, StepRange):
-        kept &= column != NO_STEP
-    return Points(points.steps[kept], points.timestamps_us[kept], points.values[kept])
