@@ -94,7 +94,7 @@ class Bench:
     def submit(self, *names: str, items: int = 1) -> None:
         """Hand over a put for each of the components."""
         for name in names:
-            self.ingest.submit(put_for(name, items), functools.partial(self._tell, name))
+            self.ingest.submit(put_for(name, items), 100, functools.partial(self._tell, name))
         # As at the end of one turn of the loop.
         while self._soon:
             self._soon.pop()()
@@ -246,26 +246,30 @@ def test_unknown_components_of_the_aws_profile(make_bench: Callable[..., Bench])
     ]
 
 
-def test_bytes_are_bounded(make_bench: Callable[..., Bench]) -> None:
-    """More bytes than the bound are refused and hold nothing; released bytes are free again."""
-    ingest = make_bench(waiting_bytes_max=100).ingest
-    ingest.admit(60)
+def test_bytes_are_bounded() -> None:
+    """More bytes than the bound are refused and hold nothing; of answered puts they are free."""
+    ingest = Ingest(Limits.of("stepwell", {"waiting_bytes_max": 100}), lambda send: send())
+    told: list[Answer] = []
+    ingest.submit(put_for("a"), 60, told.append)
     with pytest.raises(ThrottledError):
-        ingest.admit(41)
+        ingest.submit(put_for("b"), 41, told.append)
     assert (ingest.waiting_bytes, ingest.waiting_puts) == (60, 1)
-    ingest.admit(40)
-    ingest.release(60)
-    ingest.release(40)
+    ingest.submit(put_for("b"), 40, told.append)
+    ingest.take(Report([Outcome(stored=1)]))
+    assert (ingest.waiting_bytes, ingest.waiting_puts) == (40, 1)
+    ingest.take(Report([StoreUnavailableError("the disk is full")]))
     assert (ingest.waiting_bytes, ingest.waiting_puts) == (0, 0)
+    assert len(told) == 2
 
 
-def test_puts_are_bounded(make_bench: Callable[..., Bench]) -> None:
+def test_puts_are_bounded() -> None:
     """More puts than the bound are refused, however small."""
-    ingest = make_bench(waiting_puts_max=2).ingest
-    ingest.admit(1)
-    ingest.admit(1)
+    ingest = Ingest(Limits.of("stepwell", {"waiting_puts_max": 2}), lambda send: send())
+    told: list[Answer] = []
+    ingest.submit(put_for("a"), 1, told.append)
+    ingest.submit(put_for("b"), 1, told.append)
     with pytest.raises(ThrottledError, match="Rate exceeded"):
-        ingest.admit(1)
+        ingest.submit(put_for("c"), 1, told.append)
 
 
 def test_the_end_commits_what_waits(make_bench: Callable[..., Bench]) -> None:
@@ -279,11 +283,11 @@ def test_the_end_commits_what_waits(make_bench: Callable[..., Bench]) -> None:
 def test_puts_wait_for_a_committer() -> None:
     """What is handed over while there is no committer goes to the next one, in its order."""
     ingest, sent, told = Ingest(Limits(), lambda send: send()), [], []
-    ingest.submit(put_for("a"), told.append)
-    ingest.submit(put_for("b"), told.append)
+    ingest.submit(put_for("a"), 100, told.append)
+    ingest.submit(put_for("b"), 100, told.append)
     assert not ingest.is_ready
     ingest.attach(lambda data: sent.extend(Splitter().feed(data)))
-    ingest.submit(put_for("c"), told.append)
+    ingest.submit(put_for("c"), 100, told.append)
     assert [decode_put(content).component.name for content in sent] == ["a", "b", "c"]
     assert not told
     ingest.take(Report([Outcome(stored=1), Outcome(stored=2), Outcome(stored=3)]))
@@ -294,15 +298,15 @@ def test_a_committer_that_dies() -> None:
     """Whoever waits is told when the committer is lost, and nothing of it goes to the next one."""
     ingest, sent, told = Ingest(Limits(), lambda send: send()), [], []
     ingest.attach(sent.append)
-    ingest.submit(put_for("a"), told.append)
+    ingest.submit(put_for("a"), 100, told.append)
     ingest.detach()
-    ingest.submit(put_for("b"), told.append)
+    ingest.submit(put_for("b"), 100, told.append)
     error = StoreUnavailableError("it has ended")
     ingest.fail(error)
     assert told == [error, error]
     sent.clear()
     ingest.attach(sent.append)
     assert not sent
-    ingest.submit(put_for("c"), told.append)
+    ingest.submit(put_for("c"), 100, told.append)
     ingest.take(Report([Outcome(stored=1)]))
     assert told[2:] == [Outcome(stored=1)]

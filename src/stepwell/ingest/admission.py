@@ -52,18 +52,17 @@ class Ingest:
         self._send: Callable[[bytes], None] | None = None
         self._unsent: list[bytes] = []
         self._is_sending_soon = False
-        self._unanswered: deque[Tell] = deque()
+        self._unanswered: deque[tuple[int, Tell]] = deque()
         self._bytes = 0
-        self._puts = 0
 
     @property
     def waiting_puts(self) -> int:
-        """Count the puts that were admitted and not yet answered."""
-        return self._puts
+        """Count the puts that are not answered yet."""
+        return len(self._unanswered)
 
     @property
     def waiting_bytes(self) -> int:
-        """Count the bytes that are held for bodies being received and puts not yet answered."""
+        """Count the bytes of their requests."""
         return self._bytes
 
     @property
@@ -71,30 +70,26 @@ class Ingest:
         """Say whether there is a committer."""
         return self._send is not None
 
-    def admit(self, wire_bytes: int) -> None:
-        """Make room for a request's bytes. `release` gives it back.
+    def submit(self, put: Put, wire_bytes: int, tell: Tell) -> None:
+        """Hand a put over to the committer.
+
+        Args:
+            put: what is to be committed.
+            wire_bytes: the size of its request, which is held until it is answered.
+            tell: is called later, once the put is durable or not.
 
         Raises:
             ThrottledError: too much is waiting. Nothing is held then.
         """
         if (
             self._bytes + wire_bytes > self._limits.waiting_bytes_max
-            or self._puts >= self._limits.waiting_puts_max
+            or len(self._unanswered) >= self._limits.waiting_puts_max
         ):
             msg = "Rate exceeded: too much is waiting to be committed. Try again."
             raise ThrottledError(msg)
-        self._bytes += wire_bytes
-        self._puts += 1
-
-    def release(self, wire_bytes: int) -> None:
-        """Give back what `admit` held, once the request is answered."""
-        self._bytes -= wire_bytes
-        self._puts -= 1
-
-    def submit(self, put: Put, tell: Tell) -> None:
-        """Hand a put over to the committer. `tell` is called later, once it is durable or not."""
         self._unsent.append(encode_put(put))
-        self._unanswered.append(tell)
+        self._unanswered.append((wire_bytes, tell))
+        self._bytes += wire_bytes
         if not self._is_sending_soon:
             self._is_sending_soon = True
             self._call_soon(self._send_unsent)
@@ -130,7 +125,8 @@ class Ingest:
 
     def _tell(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
-            tell = self._unanswered.popleft()
+            wire_bytes, tell = self._unanswered.popleft()
+            self._bytes -= wire_bytes
             try:
                 tell(answer)
             except Exception:

@@ -64,14 +64,11 @@ class Puts:
                 owner=identity.key_id,
                 put_id=_put_id(scope["headers"]),
             )
-            self._ingest.admit(size)
+            self._ingest.submit(put, size, functools.partial(self._answered, request_id, reply))
         except Exception as error:  # noqa: BLE001 - every error has an answer
             self._refuse(error, request_id, reply)
-        else:
-            self._ingest.submit(put, functools.partial(self._answered, size, request_id, reply))
 
-    def _answered(self, size: int, request_id: bytes, reply: Reply, answer: Answer) -> None:
-        self._ingest.release(size)
+    def _answered(self, request_id: bytes, reply: Reply, answer: Answer) -> None:
         if isinstance(answer, Outcome):
             headers = [(b"x-amzn-requestid", request_id), JSON]
             reply(200, headers, encode_put_answer(answer.errors))
