@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -127,40 +127,61 @@ class DataPlane:
         allow(identity, "BatchGetMetrics")
         queries = decode_get(body, self._limits, account=identity.account)
         results = encoded_results(self._store, queries, self._limits)
-        peer = peer_of(scope)
-        with self.reads.admit(peer):
-            made = ahead(self._executor, results, _PIECES_AHEAD, peer.is_there)
-            async with contextlib.aclosing(made) as pieces:
-                await _send_pieces(pieces, peer, send, [(b"x-amzn-requestid", request_id), JSON])
+        with self.reads.admit(peer_of(scope)):
+            headers = [(b"x-amzn-requestid", request_id), JSON]
+            await _send_results(results, peer_of(scope), send, headers, self._executor)
         self._telemetry.got(len(queries), time.perf_counter() - started)
 
 
-async def _send_pieces(
-    pieces: AsyncIterator[bytes], peer: Peer, send: Send, headers: list[Header]
+async def _send_results(
+    results: Iterator[bytes], peer: Peer, send: Send, headers: list[Header], executor: Executor
 ) -> None:
-    """Send an answer whose pieces are still being made.
+    """Send an answer whose pieces are made on threads: a short one whole, with its length.
 
     Raises:
         ClientGoneError: the client is not there any more: the rest need not be made.
+        Exception: what making the first two pieces raised.
     """
-    held = b""
-    is_streaming = False
-    async for piece in pieces:
-        peer.check()
-        if not piece:
-            continue
-        # The first piece waits for the second: a short answer gets its Content-Length.
-        if held and not is_streaming:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            is_streaming = True
-        if held:
-            await peer.send(send, held, more=True)
-        held = piece
+    wanted = _while_there(peer, results)
+    job = asyncio.get_running_loop().run_in_executor(executor, _first_two, wanted)
+    try:
+        # Shielded: nobody else may ask the iterator meanwhile. It ends soon, with the client.
+        held = await asyncio.shield(job)
+    except asyncio.CancelledError:
+        peer.let_go()
+        await job
+        raise
     peer.check()
-    if is_streaming:
-        await peer.send(send, held, more=False)
+    if len(held) == 1:
+        await send_answer(send, 200, headers, held.pop())
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    pieces = itertools.chain(_given_away(held), wanted)
+    if peer.can_push:
+        await peer.push(executor, pieces)
     else:
-        await send_answer(send, 200, headers, held)
+        made = ahead(executor, pieces, _PIECES_AHEAD, peer.is_there)
+        async with contextlib.aclosing(made) as sent:
+            async for piece in sent:
+                await peer.send(send, piece, more=True)
+    await peer.send(send, b"", more=False)
+
+
+def _while_there(peer: Peer, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Ask for pieces for as long as someone waits for them."""
+    while peer.is_there() and (piece := next(pieces, None)) is not None:
+        given = [piece]
+        del piece
+        yield given.pop()
+
+
+def _first_two(pieces: Iterator[bytes]) -> deque[bytes]:
+    return deque(itertools.islice(filter(None, pieces), 2))
+
+
+def _given_away(pieces: deque[bytes]) -> Iterator[bytes]:
+    while pieces:
+        yield pieces.popleft()
 
 
 def encoded_results(

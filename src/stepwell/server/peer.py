@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 #: A client that does not read for this long is let go.
 SEND_TIMEOUT_S = 60
 _LOOK_S = 0.5
+#: Bytes that a thread sends at a time, so that long answers to fast clients share the threads.
+_TURN_BYTES = 8 * 1024 * 1024
 _IN_SCOPE = "stepwell.peer"
 
 
@@ -89,8 +91,8 @@ class Peer:
         with self._reading():
             await send({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def push(self, executor: Executor, pieces: Iterator[memoryview]) -> None:
-        """Send pieces of a body past the loop. Its head was sent, and stated a Content-Length.
+    async def push(self, executor: Executor, pieces: Iterator[bytes | memoryview]) -> None:
+        """Send pieces of a body past the loop. Its head was sent.
 
         Args:
             executor: whose threads make and send them.
@@ -102,6 +104,8 @@ class Peer:
         """
         with self._reading():
             await self._flushed()
+        if self._cycle.chunked_encoding:
+            pieces = map(_chunk, pieces)
         loop = asyncio.get_running_loop()
         with _second_handle(self._cycle.transport) as sock:
             pushing = _Pushing(sock, pieces)
@@ -109,7 +113,7 @@ class Peer:
                 job = loop.run_in_executor(executor, pushing.go_on)
                 try:
                     # Shielded: the thread uses the socket, and ends soon by itself.
-                    self._cycle.expected_content_length -= await asyncio.shield(job)
+                    sent_bytes = await asyncio.shield(job)
                 except asyncio.CancelledError:
                     pushing.is_over = True
                     await job
@@ -117,6 +121,8 @@ class Peer:
                 except OSError as error:
                     self.let_go()
                     raise ClientGoneError from error
+                if not self._cycle.chunked_encoding:
+                    self._cycle.expected_content_length -= sent_bytes
                 if not pushing.is_over:
                     with self._reading():
                         await self._writable(loop, sock)
@@ -167,7 +173,7 @@ class Peer:
 class _Pushing:
     """Pieces on their way into a socket that does not block."""
 
-    def __init__(self, sock: socket.socket, pieces: Iterator[memoryview]) -> None:
+    def __init__(self, sock: socket.socket, pieces: Iterator[bytes | memoryview]) -> None:
         self.is_over = False
         self._sock = sock
         self._pieces = pieces
@@ -176,12 +182,14 @@ class _Pushing:
     def go_on(self) -> int:
         """Send until the socket takes no more, or to the end. Returns the bytes sent. On a thread.
 
+        After some megabytes it is others' turn.
+
         Raises:
             OSError: the client is gone.
             Exception: what making a piece raised.
         """
         sent_bytes = 0
-        while not self.is_over:
+        while not self.is_over and sent_bytes < _TURN_BYTES:
             if not self._left:
                 # Given back first: the next piece then comes in the same memory.
                 self._left = memoryview(b"")
@@ -189,8 +197,10 @@ class _Pushing:
                 if piece is None:
                     self.is_over = True
                     break
-                self._left = piece
+                self._left = memoryview(piece)
                 del piece
+                if not self._left:
+                    continue
             try:
                 sent = self._sock.send(self._left)
             except BlockingIOError:
@@ -207,6 +217,11 @@ def _second_handle(transport: asyncio.Transport) -> Iterator[socket.socket]:
     with socket.fromfd(original.fileno(), original.family, original.type) as sock:
         sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
         yield sock
+
+
+def _chunk(piece: bytes | memoryview) -> bytes:
+    """Frame a piece of a body without a stated length (RFC 9112); nothing at all if it is empty."""
+    return b"".join((b"%x\r\n" % len(piece), piece, b"\r\n")) if piece else b""
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:
