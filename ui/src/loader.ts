@@ -76,7 +76,8 @@ export class Loader {
       seat.has = this.state()
       take(kept.frame, '')
     }
-    this.plan(16)
+    // Charts come a row at a time while the page scrolls; the first ones come all at once.
+    this.plan(this.requests ? 16 : 0)
     return () => {
       if (this.seats.get(metric + '\n' + buckets) === seat) this.seats.delete(metric + '\n' + buckets)
     }
