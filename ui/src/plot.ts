@@ -43,7 +43,7 @@ export class Plot {
   /** Draw again: another line is lit. */
   redraw(style: PlotStyle): void {
     this.style = style
-    this.chart?.batch((chart) => chart.redraw(false, true))
+    this.chart?.batch((chart: uPlot) => chart.redraw(false, true))
   }
 
   /** In one batch, that is drawn once and at once: whoever counts the time sees all of it. */
