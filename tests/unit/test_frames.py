@@ -343,6 +343,31 @@ def test_a_damaged_series_is_an_error_of_its_own() -> None:
             assert kinds == [True, True, False, False]
 
 
+@pytest.mark.parametrize("smoothing", [None, Smoothing.by_weight(0.9)])
+def test_many_series_are_what_each_is_alone(smoothing: Smoothing | None) -> None:
+    """A chart of many series, long and short, answers each to the last bit as a chart of it."""
+    random = np.random.default_rng(7)
+    series = [
+        [
+            ReferencePoint(step, step, float(random.choice([random.normal(), math.nan, math.inf])))
+            for step in range(int(random.integers(0, 30)))
+        ]
+        for _ in range(150)
+    ]
+    outlines = [cut(points, [9] if index % 7 == 0 else []) for index, points in enumerate(series)]
+    query = FrameQuery(XAxis.STEP, 8, 0, 32, smoothing)
+    charts = Charts(Digests(1 << 20))
+    together = charts.chart(ListView(outlines), [RunSeries(each) for each in outlines], query)
+    check_chart(together, series, query, [0] * len(series))
+    for outline, frame in zip(outlines, together.series, strict=True):
+        alone = charts.chart(ListView([outline]), [RunSeries(outline)], query).series[0]
+        assert isinstance(frame, SeriesFrame)
+        assert isinstance(alone, SeriesFrame)
+        np.testing.assert_equal(frame.smooth, alone.smooth)
+        for name in ("bucket", "first_x", "min", "max", "mean", "last", "count"):
+            np.testing.assert_equal(getattr(frame.rows, name), getattr(alone.rows, name))
+
+
 def test_what_memory_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many series are looked at some at a time; one that cannot be sorted as a whole says so."""
     monkeypatch.setattr(frames_module, "_TOGETHER_POINTS_MAX", 5)

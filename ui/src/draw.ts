@@ -89,7 +89,7 @@ function drawLine(
   context.setLineDash(style.dash(line).map((part) => part * ratio))
   trace(context, line.x, line.middle, map)
   context.setLineDash([])
-  drawLonely(context, line, map, lit)
+  drawLonely(context, line, map, crowded, lit)
   context.globalAlpha = 1
 }
 
@@ -162,11 +162,14 @@ function drawEnvelope(
   }
 }
 
-/** A point between two breaks, or alone in its series, is a dot. */
+/**
+ * A point between two breaks, or alone in its series, is a dot; so is each of a few, unless there are
+ * so many lines that dots would hide them (and take three times as long as they do).
+ */
 function drawLonely(
-  context: CanvasRenderingContext2D, line: Line, map: Mapping, lit: boolean,
+  context: CanvasRenderingContext2D, line: Line, map: Mapping, crowded: boolean, lit: boolean,
 ): void {
-  const few = line.x.length <= 12 && !line.wide
+  const few = line.x.length <= 12 && !line.wide && (!crowded || lit)
   const gap = (row: number) => !(row >= 0 && row < line.x.length) || Number.isNaN(line.middle[row])
   const size = (lit ? 3 : few ? 2.25 : 2) * map.ratio
   for (let row = 0; row < line.x.length; row += 1) {

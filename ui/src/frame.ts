@@ -49,10 +49,10 @@ function decodeColumns(
   names.forEach((name, index) => {
     found[name] = new Float64Array(buffer, dataStart + 8 * (offset + index * rows), rows)
   })
-  const none = new Float64Array(rows)
+  let none: Float64Array | null = null
   const columns: Record<string, Float64Array | null> = {}
   for (const name of NAMES) {
-    columns[name] = found[name] ?? (name === 'smooth' ? null : none)
+    columns[name] = found[name] ?? (name === 'smooth' ? null : (none ??= new Float64Array(rows)))
   }
   return columns as unknown as Columns
 }

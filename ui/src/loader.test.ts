@@ -89,6 +89,42 @@ test('another view asks anew, with the baseline; a chart that comes back is ther
   expect(asked[1]).toMatchObject({ smooth: { weight: 0.9 }, charts: [{ runs: ['a', 'b'] }] })
 })
 
+test('a chart of hundreds of runs has the same buckets in a row as on a screen', async () => {
+  const { asked, fetch } = server()
+  const loader = new Loader(fetch)
+  const runs = Array.from({ length: 300 }, (_, index) => `run-${index}`)
+  loader.want({ ...WANTED, runs })
+  loader.enter('x', 300, () => {})
+  await vi.advanceTimersByTimeAsync(100)
+  for (let chart = 0; chart < 12; chart += 1) loader.enter(`y${chart}`, 300, () => {})
+  await vi.advanceTimersByTimeAsync(100)
+  loader.enter('whole', 1000, () => {})
+  await vi.advanceTimersByTimeAsync(100)
+  expect(asked.map(({ charts, buckets }) => [charts.length, buckets])).toEqual([
+    [1, 83], [12, 83], [1, 1000],
+  ])
+})
+
+test('large frames are kept as long as they are few', async () => {
+  const rows = (count: number) => Array.from({ length: count }, () => Array(10).fill(0) as number[])
+  const asked: string[][] = []
+  const loader = new Loader(async ({ charts }) => {
+    asked.push(charts.map(({ metric }) => metric))
+    return { bytes: 8, charts: decodeFrame(frameOf(...charts.map(({ metric }) => ({
+      metric, start: 0, stop: 1, width: 1, buckets: 1,
+      series: [{ run: 'a', rows: rows(metric === 'small' ? 1 : 100_000) }],
+    })))) }
+  })
+  loader.want(WANTED)
+  const see = async (metric: string) => {
+    const leave = loader.enter(metric, 300, () => {})
+    await vi.advanceTimersByTimeAsync(100)
+    leave()
+  }
+  for (const metric of ['a', 'b', 'c', 'small', 'b', 'c', 'a']) await see(metric)
+  expect(asked).toEqual([['a'], ['b'], ['c'], ['small'], ['a']])
+})
+
 test('a chart keeps its frame while the server is gone, and gets the next when it is back', async () => {
   const { fetch, breakIt } = server()
   const problems: string[] = []

@@ -28,6 +28,8 @@ interface Seat {
 type Fetch = (request: FrameRequest, signal: AbortSignal) => Promise<FrameAnswer>
 
 const KEPT_MAX = 60
+/** What is kept beside the charts on the screen: rows of 11 columns of float64, about 26 MB. */
+const KEPT_ROWS_MAX = 300_000
 const CHARTS_MAX = 24
 const SERIES_MAX = 9000
 /** So many in the very first request: with hundreds of runs the first charts come before the rest. */
@@ -35,6 +37,12 @@ const SERIES_FIRST = 1200
 const RUNS_MAX = 300
 /** Rows of one request: 11 columns of float64, so 26 MB at most. */
 const ROWS_MAX = 300_000
+/**
+ * As many charts share them at least, whether a row of charts is asked for or a screen: a chart of
+ * hundreds of runs has the same buckets either way. One that fills the page has them alone.
+ */
+const SHARES_MIN = 12
+const WHOLE_PAGE_BUCKETS = 1000
 const RETRY_MS = 2000
 
 export class Loader {
@@ -76,7 +84,8 @@ export class Loader {
       seat.has = this.state()
       take(kept.frame, '')
     }
-    this.plan(16)
+    // Charts come a row at a time while the page scrolls; the first ones come all at once.
+    this.plan(this.requests ? 16 : 0)
     return () => {
       if (this.seats.get(metric + '\n' + buckets) === seat) this.seats.delete(metric + '\n' + buckets)
     }
@@ -168,7 +177,8 @@ export class Loader {
     const { buckets } = due[0][1]
     const most = Math.max(1, Math.min(CHARTS_MAX, Math.floor((this.requests ? SERIES_MAX : SERIES_FIRST) / runs.length)))
     const seats = due.filter(([, seat]) => seat.buckets === buckets).slice(0, most)
-    const room = Math.floor(ROWS_MAX / (runs.length * seats.length))
+    const shares = buckets < WHOLE_PAGE_BUCKETS ? Math.max(SHARES_MIN, seats.length) : seats.length
+    const room = Math.floor(ROWS_MAX / (runs.length * shares))
     return {
       seats,
       request: {
@@ -195,9 +205,16 @@ export class Loader {
         each.take(frame, '')
       }
     })
-    for (const key of this.kept.keys()) {
-      if (this.kept.size <= KEPT_MAX) break
+    let rows = 0
+    for (const { frame } of this.kept.values()) rows += rowsOf(frame)
+    for (const [key, { frame }] of this.kept) {
+      if (this.kept.size <= KEPT_MAX && rows <= KEPT_ROWS_MAX) break
       this.kept.delete(key)
+      rows -= rowsOf(frame)
     }
   }
+}
+
+function rowsOf(frame: ChartFrame): number {
+  return frame.series.reduce((sum, series) => sum + series.rows, 0)
 }

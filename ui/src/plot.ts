@@ -37,27 +37,28 @@ export class Plot {
       this.chart = this.make(width, height)
       return
     }
-    if (width !== this.size.width || height !== this.size.height) {
-      this.size = { width, height }
-      this.chart.setSize({ width, height })
-    }
-    this.rescale(this.chart)
+    this.rescale(this.chart, width, height)
   }
 
   /** Draw again: another line is lit. */
   redraw(style: PlotStyle): void {
     this.style = style
-    this.chart?.redraw(false, true)
+    this.chart?.batch((chart: uPlot) => chart.redraw(false, true))
   }
 
-  private rescale(chart: uPlot): void {
+  /** In one batch, that is drawn once and at once: whoever counts the time sees all of it. */
+  private rescale(chart: uPlot, width: number, height: number): void {
     const { x, y } = this.scene!
     chart.batch(() => {
+      if (width !== this.size.width || height !== this.size.height) {
+        this.size = { width, height }
+        chart.setSize({ width, height })
+      }
       chart.setData([[x[0], x[1]], [null, null]] as uPlot.AlignedData, false)
       chart.setScale('x', { min: x[0], max: x[1] })
       chart.setScale('y', { min: y[0], max: y[1] })
+      chart.redraw(false, true)
     })
-    chart.redraw(false, true)
   }
 
   /** Place of the plot inside the host, in CSS pixels. */
@@ -111,7 +112,10 @@ export class Plot {
       ],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       hooks: { draw: [(self) => this.draw(self)] },
-    }, [[this.scene!.x[0], this.scene!.x[1]], [null, null]] as uPlot.AlignedData, this.host)
+    }, [[this.scene!.x[0], this.scene!.x[1]], [null, null]] as uPlot.AlignedData, (self, init) => {
+      this.host.append(self.root)
+      self.batch(() => init())
+    })
     return chart
   }
 

@@ -79,7 +79,12 @@ class Studio {
 
 export const studio = new Studio()
 
+let begun = () => {}
+/** The first frame has come: until then, whatever else is asked for would hold it up. */
+const firstFrame = new Promise<void>((done) => (begun = done))
+
 export const loader = new Loader(api.frames, (busy, problem) => {
+  if (!busy) begun()
   studio.busy = busy
   studio.problem = problem
 })
@@ -88,6 +93,8 @@ let live: Live | null = null
 
 /** Runs of the first request: more than are drawn at first, and soon there. */
 const FIRST_RUNS = 24
+/** So long the rest of the list waits for the first frame: there may be none. */
+const FIRST_FRAME_MS = 600
 /** How long after the first answers what changed meanwhile is read. */
 const SETTLE_MS = 1500
 
@@ -143,6 +150,11 @@ export async function readRuns(first: api.RunsPage | null = null): Promise<void>
     if (first) {
       studio.runs = first.runs
       studio.loaded = true
+      // At once, and not when the page has made its rows: the first chart waits for it.
+      void readMetrics(studio.drawn)
+      if (first.next && studio.drawn.length && looking.now.page === 'charts') {
+        await Promise.race([firstFrame, new Promise((done) => setTimeout(done, FIRST_FRAME_MS))])
+      }
     }
     const [runs, experiments] = await Promise.all([api.runs(experiment, first), api.experiments()])
     studio.runs = runs

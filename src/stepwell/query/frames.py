@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-import numpy as np
-
 from stepwell.model.errors import StepwellError
 from stepwell.model.points import Float64Array
+from stepwell.query.chart_rows import Block, Table, key_of, table_of
 from stepwell.query.digests import (
     NO_LANDMARKS,
     RESTARTS_MAX,
@@ -23,17 +22,17 @@ from stepwell.query.digests import (
     Digests,
     Landmarks,
     Part,
+    Steps,
     bucket_of,
     digest_of,
     on_axis,
     rows_on_grid,
 )
-from stepwell.query.grids import Grid, Place, XAxis
-from stepwell.query.plans import FrameQuery, Plan, RunSeries, grid_of, plan_of
-from stepwell.query.rows import NO_ROWS, Rows, merged, starts_of
-from stepwell.query.small_pieces import Small, small_parts
-from stepwell.query.smoothing import Partials, Smoothing, chained
-from stepwell.store.protocol import Loaded, Outline, Piece, View
+from stepwell.query.grids import Grid, Place, Span, XAxis
+from stepwell.query.plans import FrameQuery, RunSeries, grid_of, plan_of, spans_of, total_of
+from stepwell.query.rows import Rows
+from stepwell.query.small_pieces import Small, Together, small_parts
+from stepwell.store.protocol import Loaded, Piece, View
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -62,37 +61,82 @@ class SeriesFrame:
         points: all points of the series.
         without_x: those that are not on the axis.
         in_range: those in the grid's buckets.
+        widest: the points of the bucket that has most.
         nan: how many of all are NaN.
         infinite: how many of all are infinite.
         landmarks: the first of these along x.
         last_us: the latest timestamp of all; None without points.
-        rows: by bucket; only buckets that have points.
-        smooth: float64[rows], the average at each bucket's last point; None: not asked for.
+        table: the rows of all series of the chart.
+        place: which of them are this one's.
         restarts: x of points in the range whose step went back, in order of arrival.
     """
 
     points: int
     without_x: int
     in_range: int
+    widest: int
     nan: int
     infinite: int
     landmarks: Landmarks
     last_us: int | None
-    rows: Rows
-    smooth: Float64Array | None
+    table: Table
+    place: slice
     restarts: Sequence[int]
 
     @property
-    def widest(self) -> int:
-        """Count the points of the bucket that has most."""
-        return int(self.rows.count.max()) if len(self.rows) else 0
+    def rows(self) -> Rows:
+        """Give its rows by bucket; only buckets that have points."""
+        return self.table.rows.take(self.place)
+
+    @property
+    def smooth(self) -> Float64Array | None:
+        """Give the average at each row's last point; None: not asked for."""
+        smooth = self.table.smooth
+        return None if smooth is None else smooth[self.place]
 
 
 class ChartFrame(NamedTuple):
-    """A chart: its grid (None: nothing is on the axis), and every series or its error."""
+    """A chart: its grid (None: nothing is on the axis), every series or its error, all rows."""
 
     grid: Grid | None
     series: Sequence[SeriesFrame | StepwellError]
+    table: Table
+
+
+class _Gathered:
+    """What the pieces of a chart's series came to, by the numbers of the series."""
+
+    def __init__(self) -> None:
+        self.alone: dict[int, list[Part]] = {}
+        self.together: list[Together] = []
+        self.errors: dict[int, StepwellError] = {}
+
+    def blocks(self, grid: Grid) -> list[Block]:
+        """Give all rows: of one series, those of pieces by themselves came first."""
+        alone = [
+            Block(part.rows.with_bucket(key_of(number, part.rows.bucket, grid)), part.partials)
+            for number, parts in self.alone.items()
+            if number not in self.errors
+            for part in parts
+        ]
+        return alone + [each.block for each in self.together]
+
+    def landmarks(self, number: int) -> Landmarks:
+        """Give the first NaN and infinity of a series."""
+        found = NO_LANDMARKS
+        for part in self.alone.get(number, ()):
+            found = found.joined(part.landmarks)
+        for each in self.together:
+            found = found.joined(each.landmarks.get(number, NO_LANDMARKS))
+        return found
+
+    def steps(self, number: int) -> Iterator[Steps]:
+        """Say how a series' steps went, part after part."""
+        for part in self.alone.get(number, ()):
+            yield part.steps
+        for each in self.together:
+            if number in each.steps:
+                yield each.steps[number]
 
 
 class Charts:
@@ -105,45 +149,46 @@ class Charts:
 
     def chart(self, view: View, series: Sequence[RunSeries], query: FrameQuery) -> ChartFrame:
         """Make one chart. Its series' pieces are of `view`."""
-        grid = grid_of(series, query)
-        if grid is None:
-            return ChartFrame(
-                None,
-                [
-                    each.outline
-                    if isinstance(each.outline, StepwellError)
-                    else _frame(each.outline, query, NO_ROWS, None, [])
-                    for each in series
-                ],
-            )
-        plans: dict[int, Plan] = {}
-        found: dict[int, list[Part] | StepwellError] = {}
-        for index, each in enumerate(series):
-            plan = plan_of(each, grid, query)
+        spans = spans_of(series, query)
+        grid = grid_of(spans, query)
+        gathered = _Gathered()
+        blocks: list[Block] = []
+        if grid is not None:
+            self._gather(gathered, view, series, spans, grid, query)
+            blocks = gathered.blocks(grid)
+        table = table_of(blocks, len(series), grid or Grid(0, 1, 0), query.smoothing)
+        return ChartFrame(grid, _series_frames(series, query, grid, gathered, table), table)
+
+    def _gather(
+        self,
+        gathered: _Gathered,
+        view: View,
+        series: Sequence[RunSeries],
+        spans: Sequence[Sequence[Span | None]],
+        grid: Grid,
+        query: FrameQuery,
+    ) -> None:
+        small: list[Small] = []
+        for number, (outline, offset) in enumerate(series):
+            if isinstance(outline, StepwellError):
+                continue
+            plan = plan_of(outline, spans[number], grid, query)
             if isinstance(plan, StepwellError):
-                found[index] = plan
-            else:
-                plans[index] = plan
-        for index, plan in plans.items():
+                gathered.errors[number] = plan
+                continue
+            place = Place(query.axis, offset)
             if plan.alone:
-                place = Place(query.axis, series[index].offset)
-                found[index] = self._alone(view, plan.alone, place, grid, query)
-        small = [
-            Small(index, plan.together, Place(query.axis, series[index].offset))
-            for index, plan in plans.items()
-            if plan.together and not isinstance(found.get(index), StepwellError)
-        ]
+                parts = self._alone(view, plan.alone, place, grid, query)
+                if isinstance(parts, StepwellError):
+                    gathered.errors[number] = parts
+                    continue
+                gathered.alone[number] = parts
+            if plan.together:
+                small.append(Small(number, plan.together, place, follows=bool(plan.alone)))
         for some in _batches(small):
-            for index, part in small_parts(view, some, grid, query.smoothing):
-                parts = found.setdefault(index, [])
-                if isinstance(part, StepwellError):
-                    found[index] = part
-                elif not isinstance(parts, StepwellError):
-                    parts.append(part)
-        return ChartFrame(
-            grid,
-            [_series_frame(each, found.get(i, []), grid, query) for i, each in enumerate(series)],
-        )
+            together = small_parts(view, some, grid, query.smoothing)
+            gathered.together.append(together)
+            gathered.errors |= together.errors
 
     def _alone(
         self, view: View, pieces: Sequence[Piece], place: Place, grid: Grid, query: FrameQuery
@@ -232,85 +277,60 @@ def _part_of_digest(digest: Digest, grid: Grid) -> Part:
     return Part(digest.rows.with_bucket(bucket), digest.partials, digest.landmarks, digest.steps)
 
 
-def _series_frame(
-    series: RunSeries, parts: list[Part] | StepwellError, grid: Grid, query: FrameQuery
-) -> SeriesFrame | StepwellError:
-    if isinstance(series.outline, StepwellError):
-        return series.outline
-    if isinstance(parts, StepwellError):
-        return parts
-    rows, smooth = _joined([part for part in parts if len(part.rows)], query.smoothing)
-    if len(rows) and (rows.bucket[0] < 0 or rows.bucket[-1] >= grid.buckets):
-        first, stop = np.searchsorted(rows.bucket, (0, grid.buckets))
-        rows = rows.take(slice(first, stop))
-        smooth = None if smooth is None else smooth[first:stop]
-    return _frame(series.outline, query, rows, smooth, parts, grid)
-
-
-def _joined(parts: Sequence[Part], smoothing: Smoothing | None) -> tuple[Rows, Float64Array | None]:
-    """Merge a series' parts into one row a bucket."""
-    if not parts:
-        return NO_ROWS, None if smoothing is None else np.empty(0)
-    if smoothing is None:
-        # One part's rows by themselves may be blocks: several of them in one bucket.
-        return merged(Rows.joined([part.rows for part in parts])), None
-    rows = Rows.joined([part.rows for part in parts])
-    partials = [part.partials for part in parts if part.partials is not None]
-    begins = np.zeros(len(rows), np.bool_)
-    begins[0] = True
-    averages = chained(smoothing, Partials.joined(partials), begins)
-    # Parts are in order of x here: the end of a run of equal buckets is the bucket's last point.
-    ends = np.append(starts_of(rows.bucket)[1:], len(rows)) - 1
-    return merged(rows), averages[ends]
-
-
-def _frame(
-    outline: Outline,
+def _series_frames(
+    series: Sequence[RunSeries],
     query: FrameQuery,
-    rows: Rows,
-    smooth: Float64Array | None,
-    parts: Sequence[Part],
-    grid: Grid | None = None,
-) -> SeriesFrame:
-    landmarks = NO_LANDMARKS
-    for part in parts:
-        landmarks = landmarks.joined(part.landmarks)
-    points = without_step = nan = infinite = 0
-    last_us = None
-    for piece in outline.pieces:
-        extent = piece.extent
-        points += extent.points
-        without_step += extent.without_step
-        nan += extent.nan
-        infinite += extent.plus + extent.minus
-        if last_us is None or extent.timestamp_max_us > last_us:
-            last_us = extent.timestamp_max_us
-    if smooth is None and query.smoothing is not None:
-        smooth = np.empty(0)
-    return SeriesFrame(
-        points=points,
-        without_x=without_step if query.axis is XAxis.STEP else 0,
-        in_range=int(rows.count.sum()),
-        nan=nan,
-        infinite=infinite,
-        landmarks=landmarks,
-        last_us=last_us,
-        rows=rows,
-        smooth=smooth,
-        restarts=[] if grid is None else _restarts(parts, grid),
-    )
+    grid: Grid | None,
+    gathered: _Gathered,
+    table: Table,
+) -> list[SeriesFrame | StepwellError]:
+    in_range, widest = table.count_points()
+    bounds = table.bounds.tolist()
+    # Hundreds of series: only those that something was told of are asked for it.
+    told = set(gathered.alone)
+    for each in gathered.together:
+        told |= each.landmarks.keys() | each.steps.keys()
+    frames: list[SeriesFrame | StepwellError] = []
+    for number, (outline, _) in enumerate(series):
+        if isinstance(outline, StepwellError):
+            frames.append(outline)
+            continue
+        error = gathered.errors.get(number)
+        if error is not None:
+            frames.append(error)
+            continue
+        whole = total_of(outline)
+        landmarks, restarts = NO_LANDMARKS, list[int]()
+        if number in told and grid is not None:
+            landmarks = gathered.landmarks(number)
+            restarts = _restarts(gathered.steps(number), grid)
+        frames.append(
+            SeriesFrame(
+                points=whole.points,
+                without_x=whole.without_step if query.axis is XAxis.STEP else 0,
+                in_range=in_range[number],
+                widest=widest[number],
+                nan=whole.nan,
+                infinite=whole.plus + whole.minus,
+                landmarks=landmarks,
+                last_us=whole.timestamp_max_us if whole.points else None,
+                table=table,
+                place=slice(bounds[number], bounds[number + 1]),
+                restarts=restarts,
+            )
+        )
+    return frames
 
 
-def _restarts(parts: Sequence[Part], grid: Grid) -> list[int]:
+def _restarts(steps: Iterable[Steps], grid: Grid) -> list[int]:
     """Collect where steps went back: within the parts, and from one to the next."""
     found: list[int] = []
     last = None
-    for part in parts:
-        steps = part.steps
-        if steps is None or steps.first < 0:
+    for each in steps:
+        if each.first < 0:
             continue
-        if last is not None and steps.first < last:
-            found.append(steps.first_x)
-        found += steps.restarts.tolist()
-        last = steps.last
+        if last is not None and each.first < last:
+            found.append(each.first_x)
+        found += each.restarts.tolist()
+        last = each.last
     return [x for x in found if grid.start <= x < grid.stop][:RESTARTS_MAX]

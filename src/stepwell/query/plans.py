@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stepwell.model.errors import QueryError, StepwellError
 from stepwell.query.grids import X_MAX, Grid, Place, Span, XAxis, grid_over
 from stepwell.query.smoothing import Smoothing
-from stepwell.store.protocol import Outline, Piece
+from stepwell.store.protocol import Extent, Outline, Piece
 
 #: From so many points on, a piece is worth a digest of its own.
 LARGE_POINTS_MIN = 4096
@@ -37,36 +37,63 @@ class RunSeries(NamedTuple):
 class Plan(NamedTuple):
     """How a series' pieces are looked at: one by one, and the last, small ones together."""
 
-    alone: Sequence[Piece]
-    together: Sequence[Piece]
+    alone: list[Piece]
+    together: list[Piece]
 
 
-def grid_of(series: Iterable[RunSeries], query: FrameQuery) -> Grid | None:
+def total_of(outline: Outline) -> Extent:
+    """Sum up what is known of a series' pieces."""
+    pieces = outline.pieces
+    if len(pieces) == 1:
+        return pieces[0].extent
+    if not pieces:
+        return Extent(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    columns = list(zip(*(piece.extent for piece in pieces), strict=True))
+    points, without_step, step_min, step_max, first_us, last_us, nan, plus, minus = columns
+    return Extent(
+        sum(points),
+        sum(without_step),
+        min(step_min),
+        max(step_max),
+        min(first_us),
+        max(last_us),
+        sum(nan),
+        sum(plus),
+        sum(minus),
+    )
+
+
+def spans_of(series: Iterable[RunSeries], query: FrameQuery) -> list[Sequence[Span | None]]:
+    """Say from where to where each piece of each series reaches; of an error nothing."""
+    found: list[Sequence[Span | None]] = []
+    for outline, offset in series:
+        if isinstance(outline, StepwellError):
+            found.append(())
+        else:
+            span = Place(query.axis, offset).span
+            found.append([span(piece.extent) for piece in outline.pieces])
+    return found
+
+
+def grid_of(spans: Iterable[Sequence[Span | None]], query: FrameQuery) -> Grid | None:
     """Lay the grid of a chart: over the range that is asked for, or over all of its points."""
     start, stop = query.start, query.stop
     if start is None or stop is None:
-        spans = [
-            span
-            for each in series
-            if not isinstance(each.outline, StepwellError)
-            for piece in each.outline.pieces
-            if (span := Place(query.axis, each.offset).span(piece.extent)) is not None
-        ]
-        if not spans:
+        known = [span for some in spans for span in some if span is not None]
+        if not known:
             return None
-        start = min(span.first for span in spans) if start is None else start
-        stop = max(span.last for span in spans) + 1 if stop is None else stop
+        start = min(span.first for span in known) if start is None else start
+        stop = max(span.last for span in known) + 1 if stop is None else stop
     start = max(min(start, X_MAX), -X_MAX)
     # Everything may lie on the other side of the one bound that was given.
     return grid_over(start, max(min(stop, X_MAX + 1), start + 1), query.buckets)
 
 
-def plan_of(series: RunSeries, grid: Grid, query: FrameQuery) -> Plan | StepwellError:
+def plan_of(
+    outline: Outline, spans: Sequence[Span | None], grid: Grid, query: FrameQuery
+) -> Plan | StepwellError:
     """Say which of a series' pieces a chart must look at, and how; or why it cannot."""
-    outline, place = series.outline, Place(query.axis, series.offset)
-    if isinstance(outline, StepwellError):
-        return outline
-    spans = [place.span(piece.extent) for piece in outline.pieces]
+    needed = None
     if query.smoothing is not None:
         known = [span for span in spans if span is not None]
         if any(later.first < span.last for span, later in itertools.pairwise(known)):
@@ -76,31 +103,28 @@ def plan_of(series: RunSeries, grid: Grid, query: FrameQuery) -> Plan | Stepwell
                     f"A series of {outline.points} points that are not in order of x cannot be"
                     f" smoothed; at most {_SORTED_POINTS_MAX} can."
                 )
-            return Plan([], outline.pieces)
+            return Plan([], list(outline.pieces))
+        needed = _needed_to_smooth(outline, spans, grid, query.smoothing)
     last_large = 0
     for number, piece in enumerate(outline.pieces, 1):
         if piece.extent.points >= LARGE_POINTS_MIN:
             last_large = number
-    needed = _needed_to_smooth(outline, spans, grid, query.smoothing)
-    chosen = [
-        piece
-        if span is not None
-        and (
-            piece.extent.nan + piece.extent.plus + piece.extent.minus > 0
-            or needed[number]
+    plan: Plan = Plan([], [])
+    for number, (piece, span) in enumerate(zip(outline.pieces, spans, strict=True)):
+        if span is None:
+            continue
+        extent = piece.extent
+        if (
+            extent.nan + extent.plus + extent.minus > 0
+            or (needed is not None and needed[number])
             or not grid.misses(span)
-        )
-        else None
-        for number, (piece, span) in enumerate(zip(outline.pieces, spans, strict=True))
-    ]
-    return Plan(
-        [piece for piece in chosen[:last_large] if piece is not None],
-        [piece for piece in chosen[last_large:] if piece is not None],
-    )
+        ):
+            (plan.alone if number < last_large else plan.together).append(piece)
+    return plan
 
 
 def _needed_to_smooth(
-    outline: Outline, spans: Sequence[Span | None], grid: Grid, smoothing: Smoothing | None
+    outline: Outline, spans: Sequence[Span | None], grid: Grid, smoothing: Smoothing
 ) -> list[bool]:
     """Say which pieces before a grid weigh anything in it. They are in order of x.
 
@@ -108,8 +132,6 @@ def _needed_to_smooth(
     are finite points after it.
     """
     needed = [False] * len(spans)
-    if smoothing is None:
-        return needed
     # How many finite points come after a piece and before the grid, and where the last ones begin.
     finite, first = 0, None
     for number in range(len(spans) - 1, -1, -1):

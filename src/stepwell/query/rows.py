@@ -117,7 +117,10 @@ def merged(rows: Rows) -> Rows:
     """Merge rows of one bucket into one. Of rows of equal last x, the later one arrived later."""
     if len(rows) < 2 or (rows.bucket[1:] > rows.bucket[:-1]).all():  # noqa: PLR2004 - nothing to do
         return rows
-    if (rows.bucket[1:] < rows.bucket[:-1]).any() or (rows.last_x[1:] < rows.last_x[:-1]).any():
+    in_turn = (rows.bucket[1:] > rows.bucket[:-1]) | (
+        (rows.bucket[1:] == rows.bucket[:-1]) & (rows.last_x[1:] >= rows.last_x[:-1])
+    )
+    if not in_turn.all():
         rows = rows.take(np.lexsort((rows.last_x, rows.bucket)))
     starts = starts_of(rows.bucket)
     ends = np.append(starts[1:], len(rows)) - 1

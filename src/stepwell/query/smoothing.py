@@ -25,6 +25,8 @@ from stepwell.model.points import Float64Array, Int64Array
 _RATE_MIN = -1100.0
 #: Powers of two below this are zero, with a good margin: the least that float64 has is -1074.
 _EXPONENT_MIN = -1200.0
+#: So many series side by side, numpy's calls cost less than Python's steps.
+_ABREAST_MIN = 40
 
 
 class Smoothing(NamedTuple):
@@ -64,7 +66,7 @@ class Partials:
     end: Int64Array
     finite: Int64Array
 
-    def take(self, chosen: slice) -> Self:
+    def take(self, chosen: Int64Array | slice) -> Self:
         """Choose parts."""
         return type(self)(
             self.mean[chosen], self.total[chosen], self.end[chosen], self.finite[chosen]
@@ -73,6 +75,8 @@ class Partials:
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
         """Put parts one after another."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             np.concatenate([each.mean for each in parts]),
             np.concatenate([each.total for each in parts]),
@@ -147,16 +151,48 @@ def chained(
     end, finite = partials.end[some], partials.finite[some]
     distance = finite if smoothing.by_points else np.diff(end, prepend=end[0])
     decay = np.where(begins, 0.0, np.exp2(np.where(begins, 0, distance) * smoothing.rate))
+    averages = _averages(np.flatnonzero(begins), decay, partials.mean[some], partials.total[some])
+    # A part without finite points has the average of the part before it, in the same series.
+    place = np.cumsum(partials.finite > 0) - 1
+    known = (place >= 0) & (group[some][np.maximum(place, 0)] == group)
+    result[known] = averages[place[known]]
+    return result
+
+
+def _averages(
+    starts: Int64Array, decay: Float64Array, means: Float64Array, weights: Float64Array
+) -> Float64Array:
+    """Go along each series, which begin at `starts`: many of them at once, or one by one.
+
+    Both ways do the same arithmetic in the same order, so that they agree to the last bit.
+    """
+    lengths = np.diff(starts, append=len(decay))
+    longest = int(lengths.max())
+    if len(decay) < _ABREAST_MIN * longest:
+        return _averages_in_turn(decay, means, weights)
+    # The longest series first: those that still go on are then the first ones.
+    order = np.argsort(-lengths, kind="stable")
+    starts = starts[order]
+    going = np.searchsorted(-lengths[order], -np.arange(longest), side="left").tolist()
+    averages = np.empty(len(decay))
+    average, total = np.zeros(len(starts)), np.zeros(len(starts))
+    for step, count in enumerate(going):
+        place = starts[:count] + step
+        weight = weights[place]
+        before = decay[place] * total[:count]
+        total = before + weight
+        average = average[:count] * (before / total) + means[place] * (weight / total)
+        averages[place] = average
+    return averages
+
+
+def _averages_in_turn(
+    decay: Float64Array, means: Float64Array, weights: Float64Array
+) -> Float64Array:
     averages, average, total = [], 0.0, 0.0
-    for each, mean, weight in zip(
-        decay.tolist(), partials.mean[some].tolist(), partials.total[some].tolist(), strict=True
-    ):
+    for each, mean, weight in zip(decay.tolist(), means.tolist(), weights.tolist(), strict=True):
         before = each * total
         total = before + weight
         average = average * (before / total) + mean * (weight / total)
         averages.append(average)
-    # A part without finite points has the average of the part before it, in the same series.
-    place = np.cumsum(partials.finite > 0) - 1
-    known = (place >= 0) & (group[some][np.maximum(place, 0)] == group)
-    result[known] = np.array(averages)[place[known]]
-    return result
+    return np.array(averages)

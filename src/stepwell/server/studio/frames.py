@@ -97,10 +97,9 @@ def answered(studio: Studio, asked: Asked, request: FrameRequest) -> list[Answer
         None if request.smooth is None else smoothing_of(request.smooth, request.x),
     )
     offsets = offsets_of(studio, asked, request)
+    components = {run: asked.component(run) for chart in request.charts for run in chart.runs}
     keys = [
-        SeriesKey(asked.component(run), chart.metric)
-        for chart in request.charts
-        for run in chart.runs
+        SeriesKey(components[run], chart.metric) for chart in request.charts for run in chart.runs
     ]
     charts = []
     with studio.store.view(keys) as view:

@@ -18,6 +18,7 @@ import orjson
 
 from stepwell.model.errors import StepwellError
 from stepwell.model.points import Float64Array
+from stepwell.query.chart_rows import Table
 from stepwell.query.digests import Event
 from stepwell.query.frames import ChartFrame, SeriesFrame
 from stepwell.query.grids import Grid, XAxis
@@ -28,6 +29,7 @@ FRAME_TYPE = "application/vnd.stepwell.frame"
 #: Columns of a series, in the order that they are sent in.
 COLUMNS: tuple[str, ...] = get_args(ColumnName)
 _OF_ROWS = {"pos_inf": "plus", "neg_inf": "minus"}
+_ALL = slice(None)
 #: Bytes of CSV that are put together before they are sent.
 _CSV_PIECE_CHARS = 1 << 18
 
@@ -45,13 +47,7 @@ def binary(
     axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]
 ) -> list[memoryview]:
     """Encode charts as a binary frame: its head, and its columns."""
-    total = sum(
-        len(series.rows)
-        for each in charts
-        for series in each.frame.series
-        if isinstance(series, SeriesFrame)
-    )
-    values = np.empty(total * len(columns), "<f8")
+    numbers = []
     offset = 0
     documents = []
     for each in charts:
@@ -59,16 +55,29 @@ def binary(
         for run, series in zip(each.runs, each.frame.series, strict=True):
             document = _series_document(run, series, axis, columns)
             if isinstance(series, SeriesFrame):
-                document["offset"] = offset
-                for name in columns:
-                    rows = len(series.rows)
-                    values[offset : offset + rows] = _column(series, name, axis)
-                    offset += rows
+                document["offset"] = offset + series.place.start * len(columns)
             described.append(document)
         documents.append(_chart_document(each, axis, described))
+        numbers.append(_laid_out(each.frame.table, axis, columns))
+        offset += len(numbers[-1])
     head = orjson.dumps({"x": axis.value, "charts": documents})
     head += b" " * (-(len(head) + 4) % 8)
-    return [memoryview(struct.pack("<I", len(head)) + head), values.data.cast("B")]
+    start = memoryview(struct.pack("<I", len(head)) + head)
+    return [start, *(each.data.cast("B") for each in numbers if len(each))]
+
+
+def _laid_out(table: Table, axis: XAxis, columns: Sequence[str]) -> Float64Array:
+    """Put the columns of the first series one after another, then those of the next."""
+    numbers = np.empty(len(table.rows) * len(columns), "<f8")
+    rows_of_series = np.diff(table.bounds)
+    rows = np.repeat(rows_of_series, rows_of_series)
+    before = np.repeat(table.bounds[:-1], rows_of_series)
+    # A row's place in the first column of its series.
+    place = before * (len(columns) - 1) + np.arange(len(rows))
+    for name in columns:
+        numbers[place] = _column(table, name, axis, _ALL)
+        place += rows
+    return numbers
 
 
 def as_json(axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]) -> bytes:
@@ -80,7 +89,8 @@ def as_json(axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]
             document = _series_document(run, series, axis, columns)
             if isinstance(series, SeriesFrame):
                 document["columns"] = {
-                    name: doubles_for_json(_column(series, name, axis)) for name in columns
+                    name: doubles_for_json(_column(series.table, name, axis, series.place))
+                    for name in columns
                 }
             described.append(document)
         documents.append(_chart_document(each, axis, described))
@@ -122,7 +132,7 @@ def _shown(x: Any, axis: XAxis) -> list[Any]:
 
 
 def _numbers(series: SeriesFrame, name: str, axis: XAxis) -> list[Any]:
-    column = _column(series, name, axis)
+    column = _column(series.table, name, axis, series.place)
     if name in {"count", "nan", "pos_inf", "neg_inf"}:
         column = column.astype(np.int64)
     numbers: list[Any] = column.tolist()
@@ -176,7 +186,7 @@ def _series_document(
         "first_inf": _event(series.landmarks.infinite, axis),
         "last_ms": None if series.last_us is None else series.last_us / 1000,
         "error": None,
-        "rows": len(series.rows),
+        "rows": series.place.stop - series.place.start,
         "offset": 0,
         "columns": columns,
         "restarts": [x_shown(x, axis) for x in series.restarts],
@@ -198,11 +208,11 @@ def x_shown(x: int, axis: XAxis) -> float:
     return x if axis is XAxis.STEP else x / axis.units
 
 
-def _column(series: SeriesFrame, name: str, axis: XAxis) -> Float64Array:
+def _column(table: Table, name: str, axis: XAxis, place: slice) -> Float64Array:
     if name == "smooth":
-        smooth = series.smooth
-        return np.full(len(series.rows), np.nan) if smooth is None else smooth
-    column: Float64Array = getattr(series.rows, _OF_ROWS.get(name, name))
+        smooth = table.smooth
+        return np.full(len(table.rows), np.nan)[place] if smooth is None else smooth[place]
+    column: Float64Array = getattr(table.rows, _OF_ROWS.get(name, name))[place]
     if name == "first_x" and axis is not XAxis.STEP:
         return column / axis.units
     return column
