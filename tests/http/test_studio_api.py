@@ -150,6 +150,28 @@ def test_only_the_columns_that_are_asked_for(server: Server, component: str) -> 
     assert series["columns"] == {"bucket": [0, 1], "mean": [1.0, 2.0]}
 
 
+def test_a_robust_axis(server: Server, component: str) -> None:
+    """The axis is fitted to the points of the range, and all that are outside of it are counted."""
+    put(server, component, [*range(300), 1e6, -5e5, "NaN", "Infinity", 1e6])
+    request: dict[str, Any] = {
+        "charts": [{"metric": "loss", "runs": [component, "nobody"]}, {"metric": "x", "runs": []}],
+        "buckets": 4,
+        "robust": True,
+    }
+    chart, nothing = frame(server, request)["charts"]
+    assert nothing["robust"] is None
+    found = chart["robust"]
+    assert (found["below"], found["above"]) == (1, 2)
+    assert (found["least"], found["greatest"]) == (-5e5, 1e6)
+    assert (found["low"], found["high"]) == pytest.approx((2 - 14.8, 298 + 14.8))
+    (near,) = frame(server, {**request, "charts": request["charts"][:1], "stop": 10})["charts"]
+    # Of few points all are on the axis.
+    assert near["robust"]["above"] == near["robust"]["below"] == 0
+    assert near["robust"]["greatest"] == near["stop"] - 1
+    assert ask(server, "POST", "frames.json", request).json()["charts"][0]["robust"] == found
+    assert frame(server, {**request, "robust": False})["charts"][0]["robust"] is None
+
+
 def test_restarts(server: Server, component: str) -> None:
     """Where a run was resumed at an earlier step is told."""
     put(server, component, [1.0] * 5)
@@ -382,6 +404,7 @@ BAD_FRAMES: list[tuple[Any, str]] = [
     ({"charts": [CHART], "smooth": {"kind": "ema", "half_life": 0}}, "half_life"),
     ({"charts": [CHART], "smooth": {"kind": "sma", "weight": 0.5}}, "kind"),
     ({"charts": [CHART], "align": {"a": 1e300}}, "align"),
+    ({"charts": [CHART], "robust": "yes"}, "robust"),
     ({"charts": [CHART], "columns": ["price"]}, "columns"),
     ({"charts": [CHART], "columns": []}, "columns"),
     ({"charts": [CHART], "columns": ["smooth"]}, "columns"),

@@ -149,14 +149,23 @@ def test_nan_is_an_event(filled: Server, studio_of: Pages) -> None:
 
 
 def test_the_robust_axis_hides_nothing_silently(filled: Server, studio_of: Pages) -> None:
-    """Quantiles make the axis, and the chart says how many buckets are outside and how far."""
+    """Quantiles make the axis, and the chart says how many points are outside and how far."""
     studio = studio_of(filled).open(runs="noisy-1", y="robust")
     scene = studio.scene("train/loss", "scale=robust")
-    assert scene["y"][1] < 10
+    values = sorted(value for _, value in noisy(1))
+    first, last = values[round(0.01 * (POINTS - 1))], values[round(0.99 * (POINTS - 1))]
+    pad = 0.05 * (last - first)
+    assert scene["y"] == pytest.approx([first - pad, last + pad], rel=1e-12)
+    above = sum(value > scene["y"][1] for value in values)
+    below = sum(value < scene["y"][0] for value in values)
+    assert (scene["above"]["points"], scene["below"]["points"]) == (above, below)
+    assert above > below == 0
     assert scene["above"]["extreme"] == 99.5
-    outside = sum(value > scene["y"][1] for value in scene["lines"][0]["max"])
-    assert scene["above"]["buckets"] == outside
-    assert f"▲ {outside} bucket" in studio.chart("train/loss").inner_text()
+    text = studio.chart("train/loss").inner_text()
+    assert f"▲ {above} points, up to 99.5" in text
+    assert "▼" not in text
+    heard = studio.over("train/loss").get_attribute("aria-label") or ""
+    assert f"Above the axis: {above} points, up to 99.5." in heard
 
 
 @pytest.mark.parametrize(("axis", "span"), [("relative", 9_999_000), ("wall", 9_999_000)])

@@ -22,10 +22,12 @@ from stepwell.model.points import NO_STEP, Points
 from stepwell.query import digests as digests_module
 from stepwell.query import frames as frames_module
 from stepwell.query import plans as plans_module
+from stepwell.query import robust as robust_module
 from stepwell.query.digests import Digests
 from stepwell.query.frames import ChartFrame, Charts, SeriesFrame
 from stepwell.query.grids import Grid, XAxis, grid_over, round_width
 from stepwell.query.plans import FrameQuery, RunSeries
+from stepwell.query.robust import robust_of
 from stepwell.query.smoothing import Smoothing
 from stepwell.store.protocol import ColumnName, Extent, Outline
 from stepwell.store.sqlite.viewing import extent_of
@@ -356,6 +358,38 @@ def test_what_memory_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     check_chart(chart._replace(series=chart.series[:4]), series, query, [0] * 4)
     assert "8 points" in str(chart.series[4])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(points_lists, min_size=1, max_size=3), st.integers(1, 6), st.integers(1, 9))
+def test_what_is_outside_of_a_robust_axis(
+    series: list[list[ReferencePoint]], place: int, sampled: int
+) -> None:
+    """Points below and above are counted one by one, whatever part of them made the axis."""
+    outlines = [cut(points, [place]) for points in series]
+    grid = Grid(2, 7, 3)
+    view = ListView(outlines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(robust_module, "SAMPLED_MAX", sampled)
+        patch.setattr(robust_module, "_LOADED_POINTS_MAX", 3)
+        patch.setattr(robust_module, "POINTS_MIN", 4)
+        found = robust_of(view, [RunSeries(each) for each in outlines], grid, XAxis.STEP)
+    inside = [
+        point.value
+        for points in series
+        for point in points
+        if point.step is not None and grid.start <= point.step < grid.stop
+    ]
+    finite = [value for value in inside if math.isfinite(value)]
+    if not finite:
+        assert found is None
+        return
+    assert found is not None
+    assert math.isfinite(found.low)
+    assert math.isfinite(found.high)
+    assert found.below == sum(value < found.low for value in finite)
+    assert found.above == sum(value > found.high for value in finite)
+    assert (found.least, found.greatest) == (min(finite), max(finite))
 
 
 def test_bounds_beyond_everything() -> None:

@@ -1,6 +1,6 @@
 /** Draws a scene's lines on a canvas. Knows no chart library: only a mapping to pixels. */
 
-import type { Line, Scene } from './scene'
+import { beyond, type Line, type Scene } from './scene'
 
 export interface Mapping {
   left: number
@@ -64,7 +64,36 @@ export function drawScene(
     drawLine(context, line, map, style, false, 1, true)
   }
   for (const line of scene.lines) drawBad(context, scene, line, map, style)
+  drawBeyond(context, scene, map, style)
   context.restore()
+}
+
+/** Arrows at the border, where something lies beyond it. */
+function drawBeyond(
+  context: CanvasRenderingContext2D, scene: Scene, map: Mapping, style: Style,
+): void {
+  const size = 3.5 * map.ratio
+  const [low, high] = scene.y
+  const arrows = (out: (line: Line, row: number) => boolean, edge: number, way: number) => {
+    const taken = new Set<number>()
+    for (const line of scene.lines) {
+      context.fillStyle = style.color(line)
+      for (let row = 0; row < line.x.length; row += 1) {
+        if (!out(line, row)) continue
+        const x = map.toX(line.x[row])
+        const place = Math.round(x / (2 * size))
+        if (taken.has(place)) continue
+        taken.add(place)
+        context.beginPath()
+        context.moveTo(x, edge)
+        context.lineTo(x + size, edge + way * 1.7 * size)
+        context.lineTo(x - size, edge + way * 1.7 * size)
+        context.fill()
+      }
+    }
+  }
+  if (beyond(scene.above)) arrows((line, row) => line.max[row] > high, map.top, 1)
+  if (beyond(scene.below)) arrows((line, row) => line.min[row] < low, map.top + map.height, -1)
 }
 
 function drawLine(

@@ -30,6 +30,7 @@ export async function saveCsv(metric: string, buckets: number): Promise<void> {
       x, buckets, start: from, stop: to,
       charts: [{ metric, runs: studio.drawn.slice(0, 300) }],
       smooth: smooth > 0 ? { kind: 'ema', weight: smooth } : null,
+      robust: false,
     })
     save(blob, fileName(metric, 'csv'))
   } catch (error) {

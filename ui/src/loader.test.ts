@@ -4,7 +4,9 @@ import { Loader, type Wanted } from './loader'
 import { frameOf } from './testing'
 import type { ChartFrame, FrameRequest } from './types'
 
-const WANTED: Wanted = { x: 'step', start: null, stop: null, smooth: 0, runs: ['a'], base: '' }
+const WANTED: Wanted = {
+  x: 'step', start: null, stop: null, smooth: 0, robust: false, runs: ['a'], base: '',
+}
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())

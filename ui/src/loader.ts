@@ -11,6 +11,7 @@ export interface Wanted {
   start: number | null
   stop: number | null
   smooth: number
+  robust: boolean
   runs: string[]
   /** The baseline, fetched also where it is not drawn. */
   base: string
@@ -178,6 +179,7 @@ export class Loader {
         stop: wanted.stop,
         charts: seats.map(([key]) => ({ metric: key.slice(0, key.lastIndexOf('\n')), runs })),
         smooth: wanted.smooth > 0 ? { kind: 'ema', weight: wanted.smooth } : null,
+        robust: wanted.robust,
       },
     }
   }

@@ -45,7 +45,20 @@ test('the robust axis counts what lies outside of it', () => {
   const points = Array.from({ length: 300 }, (_, i) => [i, i === 7 ? 1e6 : Math.sin(i)]) as [number, number][]
   const scene = build(chartOf({ a: points }), { ...OPTIONS, scale: 'robust' })
   expect(scene.y[1]).toBeLessThan(2)
-  expect(scene.above).toEqual({ buckets: 1, extreme: 1e6 })
+  expect(scene.above).toEqual({ buckets: 1, points: null, extreme: 1e6 })
+})
+
+test('the robust axis that the server fitted comes with the points outside of it', () => {
+  const points = Array.from({ length: 300 }, (_, i) => [i, i === 7 ? 1e6 : Math.sin(i)]) as [number, number][]
+  const robust = { low: -1.1, high: 1.05, below: 0, above: 3, least: -1, greatest: 1e6 }
+  const frame = { ...chartOf({ a: points }), robust }
+  const scene = build(frame, { ...OPTIONS, scale: 'robust' })
+  expect(scene.y).toEqual([-1.1, 1.05])
+  expect(scene.above).toEqual({ buckets: 1, points: 3, extreme: 1e6 })
+  expect(spoken(scene)).toContain('Above the axis: 3 points, up to 1,000,000.')
+  // Differences are no points of the store: buckets are counted.
+  const base = { ...OPTIONS, scale: 'robust' as const, base: 'a' }
+  expect(build(frame, base).above.points).toBeNull()
 })
 
 test('a difference is taken from the baseline on the shared grid, between its points too', () => {

@@ -2,6 +2,7 @@
 
 import { count, plural, value, visible } from './format'
 import type { Axis, ChartFrame, Series } from './types'
+import { NOTHING, setRange } from './yaxis'
 
 export interface Line {
   /** Run, or value of the parameter that is grouped by. */
@@ -36,8 +37,11 @@ export interface Bad {
   step: number | null
 }
 
+/** What lies beyond one end of the y-axis. */
 export interface Outside {
   buckets: number
+  /** How many points, exactly; null where only buckets are known. */
+  points: number | null
   extreme: number
 }
 
@@ -99,7 +103,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     x: xRange(frame, lines, options),
     y: [0, 1],
     scale: options.scale === 'log' && difference ? 'linear' : options.scale,
-    above: { buckets: 0, extreme: NaN }, below: { buckets: 0, extreme: NaN },
+    above: NOTHING, below: NOTHING,
     points: sum((series) => series.points),
     inRange: sum((series) => series.in_range),
     widest: shown.reduce((most, series) => Math.max(most, series.widest), 0),
@@ -109,7 +113,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     errors: shown.flatMap((s) => (s.error ? [{ run: s.run, message: s.error }] : [])),
     difference,
   }
-  setRange(scene)
+  setRange(scene, difference ? null : frame.robust ?? null)
   return scene
 }
 
@@ -273,86 +277,6 @@ function xRange(frame: ChartFrame, lines: Line[], options: SceneOptions): [numbe
   return low < high ? [low, high] : [0, 1]
 }
 
-const LIMIT = 8e307
-/** Below it float64 has too few digits left for an axis. */
-const LEAST = 1e-300
-const QUANTILE = 0.01
-
-function setRange(scene: Scene): void {
-  const log = scene.scale === 'log'
-  const usable = (each: number) => Number.isFinite(each) && (!log || each > 0)
-  let low = Infinity
-  let high = -Infinity
-  for (const line of scene.lines) {
-    for (const values of [line.min, line.max, line.middle]) {
-      for (const each of values) {
-        if (!usable(each)) continue
-        if (each < low) low = each
-        if (each > high) high = each
-      }
-    }
-  }
-  if (scene.scale === 'robust') [low, high] = robust(scene.lines, low, high)
-  scene.y = log ? logRange(low, high) : linearRange(low, high)
-  countOutside(scene)
-}
-
-function linearRange(low: number, high: number): [number, number] {
-  if (!(low <= high)) return [0, 1]
-  low = Math.max(low, -LIMIT)
-  high = Math.min(high, LIMIT)
-  // Half of the size, so that one value stands in the middle; a span below what float64 tells apart
-  // would have no ticks.
-  const size = Math.max(Math.abs(low), Math.abs(high))
-  if (high - low <= Math.max(size * 1e-12, LEAST)) {
-    const pad = size === 0 ? 1 : Math.max(size * 0.5, LEAST)
-    return [low - pad, high + pad]
-  }
-  const pad = (high - low) * 0.05
-  return [Math.max(low - pad, -LIMIT), Math.min(high + pad, LIMIT)]
-}
-
-function logRange(low: number, high: number): [number, number] {
-  if (!(low <= high)) return [0.1, 1]
-  low = Math.log10(Math.min(LIMIT, Math.max(low, LEAST / 10)))
-  high = Math.log10(Math.min(LIMIT, Math.max(high, LEAST)))
-  const pad = Math.max((high - low) * 0.05, 0.02)
-  return [10 ** (low - pad), 10 ** Math.min(high + pad, Math.log10(LIMIT) + 0.02)]
-}
-
-/** From the 1 % quantile of the buckets' minima to the 99 % quantile of their maxima. */
-function robust(lines: Line[], low: number, high: number): [number, number] {
-  const lows: number[] = []
-  const highs: number[] = []
-  for (const line of lines) {
-    for (const each of line.min) if (Number.isFinite(each)) lows.push(each)
-    for (const each of line.max) if (Number.isFinite(each)) highs.push(each)
-  }
-  if (lows.length < 20) return [low, high]
-  const at = (sorted: Float64Array, part: number) => sorted[Math.round(part * (sorted.length - 1))]
-  const from = at(Float64Array.from(lows).sort(), QUANTILE)
-  const to = at(Float64Array.from(highs).sort(), 1 - QUANTILE)
-  return from < to ? [from, to] : [low, high]
-}
-
-function countOutside(scene: Scene): void {
-  const [low, high] = scene.y
-  scene.above = { buckets: 0, extreme: -Infinity }
-  scene.below = { buckets: 0, extreme: Infinity }
-  for (const line of scene.lines) {
-    for (let row = 0; row < line.x.length; row += 1) {
-      if (line.max[row] > high) {
-        scene.above.buckets += 1
-        scene.above.extreme = Math.max(scene.above.extreme, line.max[row])
-      }
-      if (line.min[row] < low) {
-        scene.below.buckets += 1
-        scene.below.extreme = Math.min(scene.below.extreme, line.min[row])
-      }
-    }
-  }
-}
-
 /** The line below each chart: that all points are in it. */
 export function completeness(scene: Scene): string {
   if (scene.points === 0) return 'no points'
@@ -378,12 +302,23 @@ export function spoken(scene: Scene): string {
     }
   }
   if (scene.firstBad) parts.push(`${badPlace(scene.firstBad)}.`)
+  if (beyond(scene.above)) parts.push(`Above the axis: ${outside(scene.above, 'up')}.`)
+  if (beyond(scene.below)) parts.push(`Below the axis: ${outside(scene.below, 'down')}.`)
   return parts.join(' ')
 }
 
 export function badPlace(first: Bad): string {
   const where = first.step === null ? '' : ` at step ${count(first.step)}`
   return `first ${first.kind}${where}`
+}
+
+/** How many points, or buckets, lie beyond one end of the axis. */
+export const beyond = (what: Outside) => what.points ?? what.buckets
+
+/** What lies beyond one end of the axis, in words. */
+export function outside(what: Outside, way: 'up' | 'down'): string {
+  const many = plural(beyond(what), what.points === null ? 'bucket' : 'point')
+  return `${many}, ${way} to ${value(what.extreme, 3)}`
 }
 
 export function lastFinite(line: Line): number | null {

@@ -98,6 +98,8 @@ export interface FrameRequest {
   stop: number | null
   charts: { metric: string; runs: string[] }[]
   smooth: { kind: 'ema'; weight: number } | null
+  /** Fit a y-axis to the quantiles of the points, and count those outside of it. */
+  robust: boolean
 }
 
 export interface Event64 {
@@ -138,11 +140,21 @@ export interface Series {
   columns: Columns
 }
 
+export interface Robust {
+  low: number
+  high: number
+  below: number
+  above: number
+  least: number
+  greatest: number
+}
+
 export interface ChartFrame {
   metric: string
   start: number
   stop: number
   width: number
   buckets: number
+  robust?: Robust | null
   series: Series[]
 }

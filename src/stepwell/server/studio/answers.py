@@ -46,6 +46,17 @@ class SeriesDocument(msgspec.Struct):
     restarts: list[float]
 
 
+class RobustDocument(msgspec.Struct):
+    """A robust y-axis, how many finite points are below and above it, and the extremes of all."""
+
+    low: float
+    high: float
+    below: int
+    above: int
+    least: float
+    greatest: float
+
+
 class ChartDocument(msgspec.Struct):
     """A chart: bucket i is [start + i * width, start + (i + 1) * width)."""
 
@@ -54,6 +65,7 @@ class ChartDocument(msgspec.Struct):
     stop: float
     width: float
     buckets: int
+    robust: RobustDocument | None
     series: list[SeriesDocument]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from stepwell.model.errors import StoreError, ValidationError
 from stepwell.query.grids import X_MAX, XAxis
 from stepwell.query.plans import FrameQuery, RunSeries
+from stepwell.query.robust import robust_of
 from stepwell.query.smoothing import Smoothing
 from stepwell.server.studio import framing
 from stepwell.server.studio.answers import FrameDocument
@@ -114,7 +115,10 @@ def answered(studio: Studio, asked: Asked, request: FrameRequest) -> list[Answer
                 for run, outline in zip(chart.runs, outlines, strict=True)
             ]
             frame = studio.charts.chart(view, series, query)
-            charts.append(AnsweredChart(chart.metric, chart.runs, frame))
+            robust = None
+            if request.robust and frame.grid is not None:
+                robust = robust_of(view, series, frame.grid, request.x, studio.spread)
+            charts.append(AnsweredChart(chart.metric, chart.runs, frame, robust))
     for each in charts:
         _log_damage(each)
     return charts

@@ -21,6 +21,7 @@ from stepwell.model.points import Float64Array
 from stepwell.query.digests import Event
 from stepwell.query.frames import ChartFrame, SeriesFrame
 from stepwell.query.grids import Grid, XAxis
+from stepwell.query.robust import Robust
 from stepwell.server.studio.requests import ColumnName
 from stepwell.wire.numbers import doubles_for_json
 
@@ -34,11 +35,12 @@ _CSV_PIECE_CHARS = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class AnsweredChart:
-    """A chart and the names that it was asked by."""
+    """A chart and the names that it was asked by, and its robust axis if that was asked for."""
 
     metric: str
     runs: Sequence[str]
     frame: ChartFrame
+    robust: Robust | None = None
 
 
 def binary(
@@ -139,6 +141,7 @@ def _chart_document(
         "stop": x_shown(grid.stop, axis),
         "width": x_shown(grid.width, axis),
         "buckets": grid.buckets,
+        "robust": None if chart.robust is None else chart.robust._asdict(),
         "series": series,
     }
 

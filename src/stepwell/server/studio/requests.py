@@ -72,6 +72,7 @@ class FrameRequest(msgspec.Struct):
     smooth: Smooth | None = None
     align: dict[str, Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]] | None = None
     columns: Annotated[list[ColumnName], msgspec.Meta(min_length=1)] | None = None
+    robust: bool = False
 
 
 class PointsRequest(msgspec.Struct):
