@@ -33,6 +33,7 @@ export const KEYS: { title: string; keys: [keys: string[], does: string][] }[] =
     keys: [
       [['←', '→'], 'step through points (with Shift: ten)'], [['↑', '↓'], 'line above, below'],
       [['Enter'], 'list the points of the bucket'], [['n'], 'jump to the first NaN'],
+      [['z', 'Z'], 'nearer, farther'], [['<', '>'], 'earlier, later'],
       [['p'], 'pin the cursor'], [['c'], 'copy what the cursor shows'], [['f'], 'fill the page'],
     ],
   },

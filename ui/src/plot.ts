@@ -12,7 +12,7 @@ export interface PlotStyle extends Style {
 }
 
 const AXIS_FONT_PX = 11
-const GAP_PX = { top: 8, right: 10 }
+const GAP_PX = { top: 8, right: 14 }
 
 export class Plot {
   private chart: uPlot | null = null
