@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -91,6 +93,50 @@ def test_groups_have_mean_band_and_members(sweep: Server, studio_of: Pages) -> N
     assert sorted(scene["lines"][1]["members"]) == ["fast-1", "fast-2"]
     legend = studio.page.get_by_role("list", name="Groups of learning_rate")
     assert legend.inner_text().split() == ["0.01", "0.1"]
+
+
+def test_seeds_are_folded(sweep: Server, studio_of: Pages) -> None:
+    """All but the seed are a group on demand, with 95 % bands; by default alone."""
+    studio = studio_of(sweep).open(runs="slow|fast")
+    studio.scene("train/loss", "lines=4")
+    studio.page.get_by_label("Group").select_option("all but the seed")
+    studio.page.get_by_role("radio", name="95 %").check(force=True)
+    scene = studio.scene("train/loss", "band=95")
+    assert studio.view() == {"runs": "slow|fast", "seeds": "fold", "band": "95"}
+    assert [line["label"] for line in scene["lines"]] == ["learning_rate=0.01", "learning_rate=0.1"]
+    for line, rate in zip(scene["lines"], (0.01, 0.1), strict=True):
+        one, other = (dict(loss(rate, seed)) for seed in (1, 2))
+        for row, x in enumerate(line["x"]):
+            values = [one[int(x)], other[int(x)]]
+            # Student's t for two runs.
+            away = 12.7062 * statistics.stdev(values) / math.sqrt(2)
+            assert line["middle"][row] == pytest.approx(statistics.fmean(values))
+            assert line["min"][row] == pytest.approx(statistics.fmean(values) - away)
+            assert line["max"][row] == pytest.approx(statistics.fmean(values) + away)
+    assert "95 % confidence" in (studio.over("train/loss").get_attribute("aria-label") or "")
+    studio.page.keyboard.press("b")
+    assert "band" not in studio.view()
+    for seed in range(3):
+        sweep.run(f"twin-{seed}", seed=float(seed), model="mlp")
+        sweep.put(f"twin-{seed}", "twins", [(step, float(seed)) for step in range(9)])
+    studio.open(runs="twin")
+    scene = studio.scene("twins", "lines=1")
+    assert sorted(scene["lines"][0]["members"]) == ["twin-0", "twin-1", "twin-2"]
+    assert (set(scene["lines"][0]["min"]), set(scene["lines"][0]["max"])) == ({0.0}, {2.0})
+    studio.page.get_by_role("button", name="Draw each").click()
+    studio.scene("twins", "lines=3")
+    assert studio.view()["seeds"] == "apart"
+
+
+def test_differences_show_the_noise_of_seeds(sweep: Server, studio_of: Pages) -> None:
+    """Behind differences of groups lies how far the runs of the baseline's group are apart."""
+    studio = studio_of(sweep).open(runs="slow|fast", base="slow-1", group="learning_rate")
+    noise = studio.scene("train/loss", "difference=true")["noise"]
+    assert sorted(noise["members"]) == ["slow-1", "slow-2"]
+    assert set(noise["min"]) == {0.0}
+    assert noise["max"] == pytest.approx([0.01] * STEPS)
+    studio.open(runs="slow-1|fast", base="slow-1", group="learning_rate")
+    assert studio.scene("train/loss", "difference=true")["noise"] is None
 
 
 def test_a_baseline_gives_differences(sweep: Server, studio_of: Pages) -> None:

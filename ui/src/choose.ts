@@ -59,16 +59,53 @@ export function freshness(run: Run, now: number): Freshness {
 
 export const NO_VALUE = '(none)'
 
-/** The group that a run is in: its value of a parameter. */
-export function groupOf(run: Run | undefined, parameter: string): string {
-  return String(run?.parameters?.[parameter] ?? NO_VALUE)
+/** How runs are grouped: those that share the values of these parameters are together. */
+export interface Grouping {
+  by: string[]
+  /** The seeds that the runs of a group differ in; empty where one parameter was chosen. */
+  seeds: string[]
+  /** Nobody chose it: nothing else differs. */
+  auto: boolean
+}
+
+/** Two runs are compared; from so many on they are a group without anyone saying so. */
+const FOLDED_MIN = 3
+/** What a seed is called. */
+const SEED = /(seed|random_state)$/i
+
+/** The seeds in which runs differ, and what else they differ in; null: there is nothing to fold. */
+export function seedsOf(list: Run[]): { seeds: string[]; by: string[] } | null {
+  const differing = parameterNames(list).filter(({ differs }) => differs).map(({ name }) => name)
+  const seeds = differing.filter((name) => SEED.test(name))
+  return seeds.length ? { seeds, by: differing.filter((name) => !SEED.test(name)) } : null
+}
+
+export function groupingOf(list: Run[], view: Pick<View, 'group' | 'seeds'>): Grouping | null {
+  if (view.group) return { by: [view.group], seeds: [], auto: false }
+  const found = view.seeds === 'apart' ? null : seedsOf(list)
+  if (!found) return null
+  if (view.seeds === 'fold') return { ...found, auto: false }
+  const seeded = list.every((run) => found.seeds.some((name) => name in (run.parameters ?? {})))
+  return seeded && !found.by.length && list.length >= FOLDED_MIN ? { ...found, auto: true } : null
+}
+
+/** The name of the group that a run is in. */
+export function groupOf(run: Run | undefined, { by, seeds }: Grouping): string {
+  const value = (name: string) => String(run?.parameters?.[name] ?? NO_VALUE)
+  if (!seeds.length) return value(by[0])
+  return by.map((name) => `${name}=${value(name)}`).join(', ') || 'all seeds'
 }
 
 /** All groups in order, whichever runs are drawn: their colours come from their places. */
-export function groups(list: Run[], parameter: string): string[] {
-  const names = new Set(list.map((run) => groupOf(run, parameter)))
-  const byNumber = (a: string, b: string) => Number(a) - Number(b)
-  return [...names].sort((a, b) => byNumber(a, b) || a.localeCompare(b, 'en', { numeric: true }))
+export function groups(list: Run[], grouping: Grouping): string[] {
+  const found = new Map(list.map((run) =>
+    [groupOf(run, grouping), grouping.by.map((name) => String(run.parameters?.[name] ?? NO_VALUE))]))
+  const compare = (a: string, b: string) =>
+    Number(a) - Number(b) || a.localeCompare(b, 'en', { numeric: true })
+  return [...found]
+    .sort(([, one], [, other]) =>
+      one.reduce((order, value, index) => order || compare(value, other[index]), 0))
+    .map(([name]) => name)
 }
 
 /** The parameters of any run, those that differ first. */

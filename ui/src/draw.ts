@@ -57,6 +57,7 @@ export function drawScene(
   const lit = scene.lines.filter((line) => line.id === style.lit)
   const others = scene.lines.filter((line) => line.id !== style.lit)
   const crowd = scene.lines.length
+  if (scene.noise) drawNoise(context, scene.noise, map, style)
   for (const line of others) drawLine(context, line, map, style, lit.length > 0, crowd)
   const front = lit.length ? lit : scene.lines.filter((line) => line.id === style.near)
   for (const line of front) {
@@ -189,6 +190,15 @@ function drawEnvelope(
     }
     start = stop + 1
   }
+}
+
+/** How far runs of one kind are apart: a grey band behind the lines. */
+function drawNoise(
+  context: CanvasRenderingContext2D, noise: Line, map: Mapping, style: Style,
+): void {
+  context.strokeStyle = style.muted
+  context.fillStyle = style.muted
+  drawEnvelope(context, noise, map, 1.4, 1)
 }
 
 /** A point between two breaks, or alone in its series, is a dot. */

@@ -3,6 +3,7 @@
 import { framesCsv } from './api'
 import { completeness, type Line, type Scene } from './scene'
 import { visible } from './format'
+import { bandText, noiseText } from './groups'
 import { color } from './palette'
 import { colors } from './paint'
 import { picture, type Plot } from './plot'
@@ -45,6 +46,8 @@ export async function savePng(plot: Plot, scene: Scene): Promise<void> {
   const note = [`x: ${scene.axis}`, completeness(scene)]
   if (looking.now.smooth) note.push(`smoothed with weight ${looking.now.smooth}`)
   if (scene.difference) note.push(`difference from ${visible(studio.label(looking.now.base))}`)
+  if (scene.band) note.push(bandText(scene.band))
+  if (scene.noise) note.push(noiseText(scene.noise))
   const blob = await picture(plot, visible(scene.metric), labels, note.join(' · '), colors(studio.theme))
   if (blob) save(blob, fileName(scene.metric, 'png'))
 }

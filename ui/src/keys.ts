@@ -4,7 +4,7 @@ import { drawn, toggle } from './choose'
 import { clear, cursor, pin } from './cursor.svelte'
 import { pause, studio } from './studio.svelte'
 import { change, looking } from './view.svelte'
-import { AXES, SCALES, type View } from './view'
+import { AXES, BANDS, SCALES, type View } from './view'
 
 export interface Doors {
   help: () => void
@@ -26,6 +26,7 @@ export const KEYS: { title: string; keys: [keys: string[], does: string][] }[] =
       [['x'], 'step, relative time, wall time'], [['y'], 'linear, log, robust'],
       [['l'], 'log and back'], [['s', 'S'], 'smooth more, less'], [['t'], 'table of runs, and back'],
       [['+', '−'], 'larger, smaller charts'], [['d'], 'charts that differ most first'],
+      [['g'], 'fold seeds, and back'], [['b'], 'band of groups: range, 95 %'],
     ],
   },
   {
@@ -100,6 +101,8 @@ const ACTIONS: Record<string, (doors: Doors) => void> = {
   s: () => change({ smooth: SMOOTHS.find((each) => each > looking.now.smooth) ?? 0 }, 'smooth'),
   S: () => change({ smooth: SMOOTHS.findLast((each) => each < looking.now.smooth) ?? 0 }, 'smooth'),
   d: () => change({ sort: looking.now.sort === 'difference' ? 'name' : 'difference' }),
+  g: () => change({ group: '', seeds: studio.grouping?.seeds.length ? 'apart' : 'fold' }),
+  b: () => change({ band: next(BANDS, looking.now.band) }),
   t: () => change({ page: looking.now.page === 'table' ? 'charts' : 'table' }),
   '+': () => change({ size: SIZES[Math.min(2, SIZES.indexOf(looking.now.size) + 1)] }),
   '-': () => change({ size: SIZES[Math.max(0, SIZES.indexOf(looking.now.size) - 1)] }),

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
+import { student95 } from './groups'
 import { atOrBefore, build, completeness, nearest, spoken, type SceneOptions } from './scene'
 import { decodeFrame } from './frame'
 import { chartOf, frameOf } from './testing'
 
 const OPTIONS: SceneOptions = {
   axis: 'step', scale: 'linear', from: null, to: null, base: '', groupOf: null, groups: [],
+  band: 'range',
   labelOf: (run) => run, slotOf: () => 0, drawn: () => true,
 }
 
@@ -79,6 +81,36 @@ test('a group has the mean of its runs, from the least to the most, and its memb
   expect([...x.min]).toEqual([1, 2, 3])
   expect([...x.max]).toEqual([3, 4, 9])
   expect(x.members.map((line) => line.id)).toEqual(['a', 'b'])
+})
+
+test('the band of 95 % is the confidence of the mean over the runs', () => {
+  const frame = chartOf({ a: [[0, 1], [1, 5]], b: [[0, 3]], c: [[0, 8]] })
+  const scene = build(frame, { ...OPTIONS, band: '95', groups: ['x'], groupOf: () => 'x' })
+  const [{ middle, min, max, used, members }] = scene.lines
+  expect(middle[0]).toBe(4)
+  const away = 4.3027 * Math.sqrt((9 + 1 + 16) / 2 / 3)
+  expect(min[0]).toBeCloseTo(4 - away, 10)
+  expect(max[0]).toBeCloseTo(4 + away, 10)
+  // Of one run nothing is known.
+  expect([middle[1], min[1], max[1]]).toEqual([5, 5, 5])
+  expect([...used!]).toEqual([3, 1])
+  expect(members).toHaveLength(3)
+  expect(spoken(scene)).toContain('1 group of runs')
+  expect(spoken(scene)).toContain('95 % confidence of the mean')
+  expect(student95(31)).toBeCloseTo(2.0395, 3)
+  expect(student95(299)).toBeCloseTo(1.968, 3)
+})
+
+test('differences of groups stand before the noise of the baseline’s group', () => {
+  const frame = chartOf({ base: [[0, 10], [1, 10]], b: [[0, 12], [1, 9]], c: [[0, 20], [1, 20]] })
+  const options = { ...OPTIONS, base: 'base', groups: ['x', 'y'], groupOf: (run: string) => (run === 'c' ? 'y' : 'x') }
+  const scene = build(frame, options)
+  expect([...scene.noise!.min]).toEqual([0, -1])
+  expect([...scene.noise!.max]).toEqual([2, 0])
+  expect(scene.lines.map((line) => [...line.middle])).toEqual([[1, -0.5], [10, 10]])
+  expect(spoken(scene)).toContain('Grey band: the 2 runs of the baseline’s group.')
+  // One run alone has no noise to show.
+  expect(build(frame, { ...options, base: 'c' }).noise).toBeNull()
 })
 
 test('search finds the row at, before and nearest to a place', () => {

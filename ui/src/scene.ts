@@ -2,7 +2,11 @@
 
 import { count, plural, value, visible } from './format'
 import type { Axis, ChartFrame, Series } from './types'
+import { bandText, grouped, noiseOf, noiseText } from './groups'
 import { NOTHING, setRange } from './yaxis'
+import type { View } from './view'
+
+export type Band = View['band']
 
 export interface Line {
   /** Run, or value of the parameter that is grouped by. */
@@ -26,7 +30,9 @@ export interface Line {
   wide: boolean
   restarts: number[]
   series: Series | null
+  /** The runs of a group, and how many of them each row is the mean of. */
   members: Line[]
+  used: Float64Array | null
   faint: boolean
 }
 
@@ -65,6 +71,10 @@ export interface Scene {
   bad: number
   errors: { run: string; message: string }[]
   difference: boolean
+  /** What the bands of groups are; null where runs are drawn. */
+  band: Band | null
+  /** Differences: how far the runs of the baseline's own group are apart. */
+  noise: Line | null
 }
 
 export interface SceneOptions {
@@ -73,8 +83,9 @@ export interface SceneOptions {
   from: number | null
   to: number | null
   base: string
-  /** Value of the parameter that is grouped by, or null to draw runs. */
+  /** The name of the group that a run is in, or null to draw runs. */
   groupOf: ((run: string) => string) | null
+  band: Band
   /** All groups, in the order of their colours. */
   groups: string[]
   labelOf: (run: string) => string
@@ -93,6 +104,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
   let lines = all.filter((line) => options.drawn(line.id))
   const difference = options.base !== '' && base !== null
   if (base) lines = lines.map((line) => subtract(line, base))
+  const noise = base && options.groupOf ? noiseOf(lines, options) : null
   if (options.groupOf) lines = grouped(lines, options)
   const sum = (pick: (series: Series) => number) => shown.reduce((all, s) => all + pick(s), 0)
   const scene: Scene = {
@@ -112,6 +124,8 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     firstBad: firstOf(shown, options),
     errors: shown.flatMap((s) => (s.error ? [{ run: s.run, message: s.error }] : [])),
     difference,
+    band: options.groupOf ? options.band : null,
+    noise,
   }
   setRange(scene, difference ? null : frame.robust ?? null)
   return scene
@@ -146,6 +160,7 @@ function toLine(frame: ChartFrame, series: Series, options: SceneOptions): Line 
     restarts: series.restarts,
     series,
     members: [],
+    used: null,
     faint: false,
   }
 }
@@ -191,56 +206,6 @@ function subtract(line: Line, base: Line): Line {
   }
 }
 
-/** One line a value of the parameter: the mean of its runs, and from the least to the most. */
-function grouped(lines: Line[], options: SceneOptions): Line[] {
-  const groups = new Map<string, Line[]>()
-  for (const line of lines) {
-    const name = options.groupOf!(line.id)
-    groups.set(name, [...(groups.get(name) ?? []), line])
-  }
-  const names = options.groups.filter((name) => groups.has(name))
-  return names.map((name) => {
-    const members = groups.get(name)!
-    const slot = options.groups.indexOf(name)
-    return { ...meanLine(members), id: name, label: name, slot, members }
-  })
-}
-
-function meanLine(members: Line[]): Line {
-  const xs = new Map<number, number>()
-  for (const line of members) {
-    line.bucket.forEach((bucket, row) => {
-      if (!xs.has(bucket)) xs.set(bucket, line.x[row])
-    })
-  }
-  const buckets = Float64Array.from(xs.keys()).sort()
-  const x = buckets.map((bucket) => xs.get(bucket)!)
-  const [middle, min, max, counts] = [0, 0, 0, 0].map(() => new Float64Array(x.length))
-  buckets.forEach((_, row) => {
-    let [sum, used, low, high, points] = [0, 0, Infinity, -Infinity, 0]
-    for (const line of members) {
-      const mean = interpolate(line, line.middle, x[row])
-      const at = nearest(line.x, x[row])
-      if (line.bucket[at] === buckets[row]) points += line.count[at]
-      if (Number.isNaN(mean)) continue
-      sum += mean
-      used += 1
-      low = Math.min(low, interpolate(line, line.min, x[row]))
-      high = Math.max(high, interpolate(line, line.max, x[row]))
-    }
-    middle[row] = used ? sum / used : NaN
-    min[row] = used ? low : NaN
-    max[row] = used ? high : NaN
-    counts[row] = points
-  })
-  const bad = members.map((line) => line.firstBad).filter((each) => each !== null)
-  bad.sort((one, other) => one.x - other.x)
-  return {
-    ...members[0], x, middle, min, max, raw: null, count: counts, bucket: buckets, bad: null,
-    firstBad: bad[0] ?? null, wide: true, restarts: [], series: null,
-  }
-}
-
 /** The first NaN or infinity of a series. */
 function firstBad({ first_nan: nan, first_inf: inf }: Series): Bad | null {
   if (nan && (!inf || nan.x <= inf.x)) return { kind: 'NaN', x: nan.x, step: nan.step }
@@ -264,7 +229,9 @@ function xRange(frame: ChartFrame, lines: Line[], options: SceneOptions): [numbe
   for (const line of lines) {
     if (!line.x.length) continue
     const last = frame.start + (line.bucket[line.bucket.length - 1] + 1) * frame.width
-    low = Math.min(low, line.series?.columns.first_x[0] ?? line.x[0])
+    for (const each of line.members.length ? line.members : [line]) {
+      low = Math.min(low, each.series?.columns.first_x[0] ?? line.x[0])
+    }
     high = Math.max(high, Math.min(last, frame.stop) - (options.axis === 'step' ? 1 : 0))
   }
   if (!(low <= high)) [low, high] = [frame.start, frame.stop]
@@ -293,7 +260,10 @@ export function spoken(scene: Scene): string {
   const lines = scene.lines.filter((line) => line.x.length)
   const ends = lines.map((line) => ({ line, last: lastFinite(line) })).filter((e) => e.last !== null)
   ends.sort((one, other) => one.last! - other.last!)
-  const parts = [`${name}: ${plural(lines.length, 'line')}, ${completeness(scene)}.`]
+  const what = scene.band ? `${plural(lines.length, 'group')} of runs` : plural(lines.length, 'line')
+  const parts = [`${name}: ${what}, ${completeness(scene)}.`]
+  if (scene.band) parts.push(`${bandText(scene.band)}.`)
+  if (scene.noise) parts.push(`${noiseText(scene.noise)}.`)
   if (ends.length) {
     const [least, most] = [ends[0], ends[ends.length - 1]]
     parts.push(`Lowest at the end: ${visible(least.line.label)} with ${value(least.last!)}.`)

@@ -1,7 +1,7 @@
 /** What the server has said: session, runs, metrics. What is looked at is in view.svelte.ts. */
 
 import * as api from './api'
-import { drawn, groupOf, groups, listed, NO_VALUE, title } from './choose'
+import { drawn, groupingOf, groupOf, groups, listed, NO_VALUE, title } from './choose'
 import { Live, type Changed, type LiveState } from './live'
 import { Loader } from './loader'
 import { color, slotOf, swatch, type Theme } from './palette'
@@ -36,14 +36,15 @@ class Studio {
   drawn = $derived.by(() => this.kept('drawn', drawn(this.list, looking.now)))
   byName = $derived(new Map(this.runs.map((run) => [run.name, run])))
   sections = $derived(sections(this.metrics, looking.now, this.ranks))
+  grouping = $derived.by(() => this.kept('grouping', groupingOf(this.list, looking.now)))
   groups = $derived.by(() =>
-    this.kept('groups', looking.now.group ? groups(this.list, looking.now.group) : []))
+    this.kept('groups', this.grouping ? groups(this.list, this.grouping) : []))
   private facesOf: unknown = null
   private facesMap = new Map<string, { label: string; slot: number; group: string }>()
   /** How runs are called and coloured, and the group that each is in. */
   private faces = $derived.by(() => {
     const faces = this.runs.map((run) => {
-      const group = looking.now.group ? groupOf(run, looking.now.group) : ''
+      const group = this.grouping ? groupOf(run, this.grouping) : ''
       return [run.name, { label: title(run), slot: slotOf(run), group }] as const
     })
     const kept = this.kept('faces', faces)
@@ -60,7 +61,7 @@ class Studio {
   group = (name: string) => this.faces.get(name)?.group ?? NO_VALUE
   /** As it is drawn: in the colour of its group where runs are grouped. */
   private shown = (name: string) =>
-    looking.now.group ? Math.max(0, this.groups.indexOf(this.group(name))) : this.slot(name)
+    this.grouping ? Math.max(0, this.groups.indexOf(this.group(name))) : this.slot(name)
   /**
    * What was there before where the new is equal: a list that is read again every second must not
    * draw every chart again.

@@ -6,7 +6,7 @@ test('a view that is spelled and read again is the same', () => {
     ...DEFAULTS, page: 'table', runs: 'lr=(0\\.1|3e-4)&x=1', metrics: '^train/', on: ['a/b', 'ü 🙂'],
     off: ['c'], sort: 'difference', x: 'wall', y: 'log', smooth: 0.97, from: -1.5, to: 1e300,
     shut: ['val'], pin: ['train/loss'], at: 0, on_chart: 'x', differing: true,
-    points: '["a","b",0,10]',
+    points: '["a","b",0,10]', seeds: 'apart', band: '95',
   }
   expect(parse(format(view))).toEqual(view)
 })
@@ -20,6 +20,7 @@ test.each([
   ['?x=sideways', { x: 'step' }],
   ['?smooth=7', { smooth: SMOOTH_MAX }],
   ['?smooth=NaN&from=Infinity&to=abc', { smooth: 0, from: null, to: null }],
+  ['?seeds=7&band=99', { seeds: 'auto', band: 'range' }],
   ['?from=9&to=3', { from: null, to: null }],
   ['?on=a&on=a&on=', { on: ['a'] }],
   ['?differing=true', { differing: false }],

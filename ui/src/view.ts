@@ -8,6 +8,8 @@ export const AXES = ['step', 'relative', 'wall'] as const
 export const SHOWS = ['newest', 'all', 'none'] as const
 export const SIZES = ['s', 'm', 'l'] as const
 export const PAGES = ['charts', 'table'] as const
+export const BANDS = ['range', '95'] as const
+export const SEEDS = ['auto', 'fold', 'apart'] as const
 export const STATISTICS = ['last', 'min', 'max'] as const
 export const SMOOTH_MAX = 0.999
 
@@ -33,6 +35,10 @@ export interface View {
   to: number | null
   /** Parameter to group by. */
   group: string
+  /** Without one: whether runs that differ in nothing but a seed are a group. */
+  seeds: (typeof SEEDS)[number]
+  /** The band of a group: from the least to the most, or 95 % confidence of the mean. */
+  band: (typeof BANDS)[number]
   /** Run that the others are compared with. */
   base: string
   /** Sections that are folded. */
@@ -61,14 +67,14 @@ export interface View {
 export const DEFAULTS: Readonly<View> = {
   page: 'charts', experiment: '', runs: '', metrics: '', status: [],
   show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0,
-  from: null, to: null, group: '', base: '', shut: [], pin: [], size: 'm',
+  from: null, to: null, group: '', seeds: 'auto', band: 'range', base: '', shut: [], pin: [], size: 'm',
   chart: '', run: '', points: '', at: null, on_chart: '', differing: false,
   statistic: 'last', by: '', nan: false, nan_runs: false,
 }
 
 const CHOICES: Partial<Record<keyof View, readonly string[]>> = {
   page: PAGES, show: SHOWS, sort: SORTS, x: AXES, y: SCALES, size: SIZES,
-  statistic: STATISTICS,
+  statistic: STATISTICS, seeds: SEEDS, band: BANDS,
 }
 
 /** Read an address that anyone may have edited: what makes no sense is as if it were not there. */

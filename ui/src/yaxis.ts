@@ -16,7 +16,7 @@ export function setRange(scene: Scene, fitted: Robust | null): void {
   const usable = (each: number) => Number.isFinite(each) && (!log || each > 0)
   let low = Infinity
   let high = -Infinity
-  for (const line of scene.lines) {
+  for (const line of scene.noise ? [...scene.lines, scene.noise] : scene.lines) {
     for (const values of [line.min, line.max, line.middle]) {
       for (const each of values) {
         if (!usable(each)) continue
