@@ -31,14 +31,16 @@ export function mapping(
   const [x0, x1] = scene.x
   const [y0, y1] = scene.y
   const log = scene.scale === 'log'
-  const [a, b] = log ? [Math.log10(y0), Math.log10(y1)] : [y0, y1]
+  const bent = (y: number) => log ? (y > 0 ? Math.log10(y) : NaN)
+    : scene.scale === 'arcsinh' ? Math.asinh(y / scene.threshold) : y
+  const [a, b] = [bent(y0), bent(y1)]
   const clamp = (part: number) => Math.max(-9, Math.min(10, part))
   return {
     ...box,
     ratio,
     toX: (x) => box.left + clamp((x - x0) / (x1 - x0)) * box.width,
     toY: (y) => {
-      const at = log ? (y > 0 ? Math.log10(y) : NaN) : y
+      const at = bent(y)
       // Halves first: the span of ±8e307 is no float64.
       const part = (at / 2 - a / 2) / (b / 2 - a / 2)
       return box.top + (1 - clamp(part)) * box.height

@@ -23,8 +23,8 @@ export const KEYS: { title: string; keys: [keys: string[], does: string][] }[] =
   {
     title: 'See',
     keys: [
-      [['x'], 'step, relative time, wall time'], [['y'], 'linear, log, robust'],
-      [['l'], 'log and back'], [['s', 'S'], 'smooth more, less'], [['t'], 'table of runs, and back'],
+      [['x'], 'step, relative time, wall time'], [['y'], 'linear, log, arcsinh, robust'],
+      [['l'], 'log and back'], [['s', 'S'], 'smooth more, less'], [['v'], 'average or median'], [['t'], 'table of runs, and back'],
       [['+', '−'], 'larger, smaller charts'], [['d'], 'charts that differ most first'],
       [['g'], 'fold seeds, and back'], [['b'], 'band of groups: range, 95 %'],
     ],
@@ -100,6 +100,7 @@ const ACTIONS: Record<string, (doors: Doors) => void> = {
   l: () => change({ y: looking.now.y === 'log' ? 'linear' : 'log' }),
   s: () => change({ smooth: SMOOTHS.find((each) => each > looking.now.smooth) ?? 0 }, 'smooth'),
   S: () => change({ smooth: SMOOTHS.findLast((each) => each < looking.now.smooth) ?? 0 }, 'smooth'),
+  v: () => change({ median: !looking.now.median }),
   d: () => change({ sort: looking.now.sort === 'difference' ? 'name' : 'difference' }),
   g: () => change({ group: '', seeds: studio.grouping?.seeds.length ? 'apart' : 'fold' }),
   b: () => change({ band: next(BANDS, looking.now.band) }),

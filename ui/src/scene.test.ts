@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { student95 } from './groups'
 import { atOrBefore, build, completeness, nearest, spoken, type SceneOptions } from './scene'
 import { decodeFrame } from './frame'
+import { mapping } from './draw'
+import { arcsinhTicks } from './ticks'
 import { chartOf, frameOf } from './testing'
+import { SCALES } from './view'
 
 const OPTIONS: SceneOptions = {
   axis: 'step', scale: 'linear', from: null, to: null, base: '', groupOf: null, groups: [],
@@ -35,7 +38,7 @@ test.each([
   [[[5, 7]]], [[[0, NaN], [1, NaN]]], [[[0, -1.7e308], [1, 1.7e308]]], [[[0, 1e-300], [1, 1e300]]],
   [[[0, 5e-324], [1, 5e-324]]], [[[0, 1e16], [1, 1e16 + 2]]],
 ] as [number, number][][][])('any values give a finite range: %j', (points) => {
-  for (const scale of ['linear', 'log', 'robust'] as const) {
+  for (const scale of SCALES) {
     const { x, y } = build(chartOf({ a: points }), { ...OPTIONS, scale })
     for (const each of [...x, ...y]) expect(Number.isFinite(each)).toBe(true)
     expect(x[0]).toBeLessThan(x[1])
@@ -61,6 +64,19 @@ test('the robust axis that the server fitted comes with the points outside of it
   // Differences are no points of the store: buckets are counted.
   const base = { ...OPTIONS, scale: 'robust' as const, base: 'a' }
   expect(build(frame, base).above.points).toBeNull()
+})
+
+test('arcsinh is linear near zero and logarithmic on both sides of it', () => {
+  const points = [-1e6, -1e3, -1, -0.1, 0, 0.1, 1, 1, 1, 1e3, 1e6].map((value, x) => [x, value]) as [number, number][]
+  const scene = build(chartOf({ a: points }), { ...OPTIONS, scale: 'arcsinh' })
+  expect(scene.threshold).toBe(1)
+  const map = mapping(scene, { left: 0, top: 0, width: 100, height: 200 }, 1)
+  const [zero, one, thousand, million] = [0, 1, 1e3, 1e6].map((y) => map.toY(y))
+  expect(zero).toBeCloseTo(100)
+  expect((thousand - million) / Math.log(1000)).toBeCloseTo((zero - one) / Math.asinh(1), 4)
+  expect(map.toY(-1e6)).toBeCloseTo(200 - million)
+  expect(arcsinhTicks(...scene.y, 1, 4)).toEqual([-1e6, -1000, 0, 1000, 1e6])
+  expect(arcsinhTicks(-2, 2, 1, 4)).toEqual([-2, -1, 0, 1, 2])
 })
 
 test('a difference is taken from the baseline on the shared grid, between its points too', () => {

@@ -60,7 +60,9 @@ export interface Scene {
   lines: Line[]
   x: [number, number]
   y: [number, number]
-  scale: 'linear' | 'log' | 'robust'
+  scale: View['y']
+  /** Arcsinh: where it goes from linear to logarithmic. */
+  threshold: number
   above: Outside
   below: Outside
   points: number
@@ -115,6 +117,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     x: xRange(frame, lines, options),
     y: [0, 1],
     scale: options.scale === 'log' && difference ? 'linear' : options.scale,
+    threshold: 1,
     above: NOTHING, below: NOTHING,
     points: sum((series) => series.points),
     inRange: sum((series) => series.in_range),

@@ -91,13 +91,15 @@ export interface SummaryColumns {
 
 export type RawPoint = [step: number | null, timestamp_ms: number, value: Number64]
 
+export type Smooth = { kind: 'ema'; weight: number } | { kind: 'median'; window: number }
+
 export interface FrameRequest {
   x: Axis
   buckets: number
   start: number | null
   stop: number | null
   charts: { metric: string; runs: string[] }[]
-  smooth: { kind: 'ema'; weight: number } | null
+  smooth: Smooth | null
   /** Fit a y-axis to the quantiles of the points, and count those outside of it. */
   robust: boolean
 }

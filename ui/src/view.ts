@@ -1,9 +1,9 @@
 /** The view as the address spells it. Pure: view.svelte.ts holds the one that is looked at. */
 
-import type { Axis } from './types'
+import type { Axis, Smooth } from './types'
 
 export const SORTS = ['name', 'difference', 'change', 'nan', 'spike'] as const
-export const SCALES = ['linear', 'log', 'robust'] as const
+export const SCALES = ['linear', 'log', 'arcsinh', 'robust'] as const
 export const AXES = ['step', 'relative', 'wall'] as const
 export const SHOWS = ['newest', 'all', 'none'] as const
 export const SIZES = ['s', 'm', 'l'] as const
@@ -30,6 +30,8 @@ export interface View {
   x: Axis
   y: (typeof SCALES)[number]
   smooth: number
+  /** Smooth by rolling medians instead of averages. */
+  median: boolean
   /** Zoom on the x axis, half-open, in its units. */
   from: number | null
   to: number | null
@@ -66,7 +68,7 @@ export interface View {
 
 export const DEFAULTS: Readonly<View> = {
   page: 'charts', experiment: '', runs: '', metrics: '', status: [],
-  show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0,
+  show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0, median: false,
   from: null, to: null, group: '', seeds: 'auto', band: 'range', base: '', shut: [], pin: [], size: 'm',
   chart: '', run: '', points: '', at: null, on_chart: '', differing: false,
   statistic: 'last', by: '', nan: false, nan_runs: false,
@@ -120,6 +122,17 @@ export function format(view: View): string {
   }
   const text = spelled.toString()
   return text && '?' + text
+}
+
+/** The points of a median for which it is as slow as an average of a weight: an odd number. */
+export function windowOf(weight: number): number {
+  return 2 * Math.round(Math.min(500, 0.5 / (1 - weight))) + 1
+}
+
+/** How the server is to smooth. */
+export function smoothOf({ smooth, median }: Pick<View, 'smooth' | 'median'>): Smooth | null {
+  if (!(smooth > 0)) return null
+  return median ? { kind: 'median', window: windowOf(smooth) } : { kind: 'ema', weight: smooth }
 }
 
 export interface Filter {

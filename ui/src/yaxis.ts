@@ -33,7 +33,10 @@ export function setRange(scene: Scene, fitted: Robust | null): void {
     return
   }
   if (scene.scale === 'robust') [low, high] = robust(scene.lines, low, high)
-  scene.y = log ? logRange(low, high) : linearRange(low, high)
+  if (scene.scale === 'arcsinh') {
+    scene.threshold = thresholdOf(scene.lines, Math.max(Math.abs(low), Math.abs(high)))
+    scene.y = arcsinhRange(low, high, scene.threshold)
+  } else scene.y = log ? logRange(low, high) : linearRange(low, high)
   countOutside(scene)
 }
 
@@ -50,6 +53,28 @@ function linearRange(low: number, high: number): [number, number] {
   }
   const pad = (high - low) * 0.05
   return [Math.max(low - pad, -LIMIT), Math.min(high + pad, LIMIT)]
+}
+
+/** A power of ten that half of the values are beyond: it stays the same while a run goes on. */
+function thresholdOf(lines: Line[], most: number): number {
+  const sizes: number[] = []
+  for (const line of lines) {
+    for (const each of line.middle) if (Number.isFinite(each) && each !== 0) sizes.push(Math.abs(each))
+  }
+  if (!sizes.length || !(most > 0)) return 1
+  const middle = Float64Array.from(sizes).sort()[sizes.length >> 1]
+  const least = Math.max(Math.min(most, LIMIT) * 1e-12, LEAST)
+  return Math.max(10 ** Math.floor(Math.log10(middle)), least)
+}
+
+function arcsinhRange(low: number, high: number, threshold: number): [number, number] {
+  const [from, to] = linearRange(low, high)
+  if (!(low < high)) return [from, to]
+  const [a, b] = [low, high].map((each) => Math.asinh(Math.min(LIMIT, Math.max(-LIMIT, each)) / threshold))
+  const pad = (b - a) * 0.05
+  // Beyond the linear range there is nothing either, and Math.sinh may have no number.
+  const back = (each: number) => Math.min(LIMIT, Math.max(-LIMIT, Math.sinh(each) * threshold))
+  return b > a ? [back(a - pad), back(b + pad)] : [from, to]
 }
 
 function logRange(low: number, high: number): [number, number] {

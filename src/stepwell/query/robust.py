@@ -12,11 +12,11 @@ import numpy as np
 
 from stepwell.model.errors import StepwellError
 from stepwell.model.points import Float64Array
-from stepwell.query.digests import on_axis
 from stepwell.query.frames import Spread
 from stepwell.query.grids import Grid, Place, XAxis
+from stepwell.query.loading import Wanted, load
 from stepwell.query.plans import RunSeries
-from stepwell.store.protocol import Loaded, Piece, View
+from stepwell.store.protocol import View
 
 QUANTILES = (0.01, 0.99)
 #: Part of the quantiles' distance that the axis has beyond each of them.
@@ -25,8 +25,6 @@ PAD = 0.05
 POINTS_MIN = 20
 #: Points that quantiles are taken of; of more, every second, third, ... one. 32 MB.
 SAMPLED_MAX = 4_000_000
-#: Points that are in memory at a time, with their x: about 60 MB.
-_LOADED_POINTS_MAX = 2_000_000
 #: No axis goes farther: its span is still a float64.
 _LIMIT = 8e307
 
@@ -49,14 +47,6 @@ class Robust(NamedTuple):
     above: int
     least: float
     greatest: float
-
-
-class _Wanted(NamedTuple):
-    """A piece to look at, and the number and the place of its series."""
-
-    number: int
-    piece: Piece
-    place: Place
 
 
 def robust_of(
@@ -107,7 +97,7 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return max(low - pad, -_LIMIT), min(high + pad, _LIMIT)
 
 
-def _wanted(series: Sequence[RunSeries], grid: Grid, axis: XAxis) -> list[_Wanted]:
+def _wanted(series: Sequence[RunSeries], grid: Grid, axis: XAxis) -> list[Wanted]:
     found = []
     for number, each in enumerate(series):
         if isinstance(each.outline, StepwellError):
@@ -116,36 +106,18 @@ def _wanted(series: Sequence[RunSeries], grid: Grid, axis: XAxis) -> list[_Wante
         for piece in each.outline.pieces:
             span = place.span(piece.extent)
             if span is not None and not grid.misses(span):
-                found.append(_Wanted(number, piece, place))
+                found.append(Wanted(number, piece, place))
     return found
 
 
 def _values(
-    view: View, wanted: Sequence[_Wanted], grid: Grid, spread: Spread
+    view: View, wanted: Sequence[Wanted], grid: Grid, spread: Spread
 ) -> Iterator[tuple[int, Float64Array | StepwellError]]:
     """Give the finite values in the grid, piece by piece, with the number of their series."""
-
-    def decoded(
-        item: tuple[_Wanted, Loaded | StepwellError],
-    ) -> tuple[int, Float64Array | StepwellError]:
-        each, loaded = item
-        if isinstance(loaded, StepwellError):
-            return each.number, loaded
-        try:
-            x, values = on_axis(loaded, each.piece.extent, each.place)
-        except StepwellError as error:
-            return each.number, error
-        first, stop = np.searchsorted(x, (grid.start, grid.stop))
-        inside = values[first:stop]
-        return each.number, inside[np.isfinite(inside)]
-
-    batch: list[_Wanted] = []
-    points = 0
-    for each in [*wanted, None]:
-        if each is None or points >= _LOADED_POINTS_MAX:
-            loaded = view.load([one.piece for one in batch])
-            yield from spread(decoded, zip(batch, loaded, strict=True))
-            batch, points = [], 0
-        if each is not None:
-            batch.append(each)
-            points += each.piece.extent.points
+    for number, points in load(view, wanted, spread):
+        if isinstance(points, StepwellError):
+            yield number, points
+            continue
+        first, stop = np.searchsorted(points.x, (grid.start, grid.stop))
+        inside = points.values[first:stop]
+        yield number, inside[np.isfinite(inside)]

@@ -22,6 +22,7 @@ RUNS_MAX = 1000
 METRICS_MAX = 10_000
 SUMMARY_METRICS_MAX = 50
 POINTS_MAX = 100_000
+MEDIAN_POINTS_MAX = 1001
 PAGE_MAX = 1000
 
 _Request = TypeVar("_Request", bound=msgspec.Struct)
@@ -39,11 +40,16 @@ class Chart(msgspec.Struct):
 
 
 class Smooth(msgspec.Struct):
-    """An exponential moving average: of one weight a point, or of a half-life in units of x."""
+    """A moving average or a rolling median.
 
-    kind: Literal["ema"]
+    `ema`, an exponential moving average: of one weight a point, or of a half-life in units of x.
+    `median`: of a window of so many points.
+    """
+
+    kind: Literal["ema", "median"]
     weight: Annotated[float, msgspec.Meta(ge=0, le=0.999999)] | None = None
     half_life: Annotated[float, msgspec.Meta(gt=0, le=1e15)] | None = None
+    window: Annotated[int, msgspec.Meta(ge=1, le=MEDIAN_POINTS_MAX)] | None = None
 
 
 ColumnName = Literal[
