@@ -313,6 +313,36 @@ def test_metrics_and_summaries(server: Server, component: str) -> None:
     assert (ranked[0]["name"], ranked[0]["nan"]) == ("same", 3)
 
 
+def test_notes_of_many_runs(server: Server, component: str) -> None:
+    """Notes come by run, in order of steps, with their place on every axis."""
+    put(server, component, [0.0] * 5)
+    put(server, component, [1.0] * 2, "short")
+    item = {"MetricName": "loss", "Timestamp": NOW + 90, "Step": 20, "Value": 0.0}
+    assert server.put(component, [item]) == []
+    for step, text, metric in [
+        (10, "late", None),
+        (2, "<b>", None),
+        (1, "s", "short"),
+        (21, "", 0),
+    ]:
+        note = {"step": step, "text": text, "metric": metric}
+        assert ask(server, "POST", f"runs/{component}/notes", note).status == 200
+
+    def listed(**members: Any) -> Any:
+        body = {"runs": [component.upper(), "nobody"], **members}
+        return ask(server, "POST", "runs:notes", body).json()["notes"]
+
+    assert list(listed()) == [component.upper()]
+    found = listed()[component.upper()]
+    assert [(each["step"], each["x"]) for each in found] == [(1, 1), (2, 2), (10, 10), (21, 21)]
+    assert [each["text"] for each in found] == ["s", "<b>", "late", "never"]
+    assert [each["metric"] for each in found] == ["short", None, None, None]
+    relative = listed(x="relative")[component.upper()]
+    assert [each["x"] for each in relative] == [1000, 2000, 90_000, None]
+    wall = listed(x="wall")[component.upper()]
+    assert wall[2]["x"] == (NOW + 90) * 1000
+
+
 def test_changes(server: Server, component: str) -> None:
     """A run can be named, tagged, noted and deleted; each change is in the next answer."""
     put(server, component, [1.0])
@@ -480,6 +510,10 @@ def test_bad_queries(server: Server, path: str, word: str, expect_error: ExpectE
         ("metrics", {"runs": [1]}, "runs[0]"),
         ("metrics:rank", {"runs": ["a"], "by": "luck"}, "by"),
         ("runs:summaries", {"runs": ["a"], "metrics": ["m"] * 51}, "metrics"),
+        ("runs:notes", {"runs": ["a"] * 301}, "runs"),
+        ("runs:notes", {"runs": [7]}, "runs[0]"),
+        ("runs:notes", {"runs": ["a"], "x": "epoch"}, "x"),
+        ("runs:notes", {"x": "step"}, "runs"),
         ("runs/a/notes", {"step": -1, "text": "x"}, "step"),
         ("runs/a/notes", {"step": 2**53, "text": "x"}, "step"),
         ("runs/a/notes", {"step": 1, "text": "x" * 1001}, "text"),

@@ -2,7 +2,7 @@
 
 import { decodeFrame } from './frame'
 import type {
-  ChartFrame, Experiment, FrameRequest, MetricName, MetricRank, Note, RawPoint, Run, RunDetails,
+  ChartFrame, Experiment, FrameRequest, MetricName, MetricRank, Note, PlacedNote, RawPoint, Run, RunDetails,
   Session, SummaryColumns, Axis,
 } from './types'
 
@@ -134,6 +134,9 @@ export const changeRun = (
 export const deleteRun = (name: string) => post<undefined>(runPath(name), undefined, 'DELETE')
 export const addNote = (name: string, note: { metric: string | null; step: number; text: string }) =>
   post<Note>(runPath(name) + '/notes', note)
+export const notes = (names: string[], x: Axis) =>
+  post<{ notes: Record<string, PlacedNote[]> }>('runs:notes', { runs: names, x })
+    .then((answer) => answer.notes)
 export const deleteNote = (name: string, id: string) =>
   post<undefined>(`${runPath(name)}/notes/${encodeURIComponent(id)}`, undefined, 'DELETE')
 

@@ -1,5 +1,6 @@
 /** Draws a scene's lines on a canvas. Knows no chart library: only a mapping to pixels. */
 
+import { drawNotes } from './drawnotes'
 import { beyond, type Line, type Scene } from './scene'
 
 export interface Mapping {
@@ -17,6 +18,8 @@ export interface Style {
   color: (line: Line) => string
   dash: (line: Line) => number[]
   paper: string
+  text: string
+  font: string
   muted: string
   /** The line that is lit, the others dimmed. */
   lit: string | null
@@ -68,6 +71,7 @@ export function drawScene(
   }
   for (const line of scene.lines) drawBad(context, scene, line, map, style)
   drawBeyond(context, scene, map, style)
+  drawNotes(context, scene, map, style)
   context.restore()
 }
 

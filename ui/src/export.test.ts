@@ -10,7 +10,7 @@ test('a bucket that is spelled in the address is read again, and nothing else', 
   const scene = build(chartOf({ 'a/"b"': [[0, 1], [5, 2]] }, 5), {
     axis: 'step', scale: 'linear', from: null, to: null, base: '', groupOf: null, groups: [],
     band: 'range',
-    labelOf: (run) => run, slotOf: () => 0, drawn: () => true,
+    labelOf: (run) => run, slotOf: () => 0, drawn: () => true, notesOf: () => [],
   })
   expect(readBucket(bucketOf(scene, scene.lines[0], 1)))
     .toEqual({ run: 'a/"b"', metric: 'train/loss', start: 5, stop: 10 })

@@ -33,7 +33,7 @@ export const KEYS: { title: string; keys: [keys: string[], does: string][] }[] =
     title: 'In a chart',
     keys: [
       [['←', '→'], 'step through points (with Shift: ten)'], [['↑', '↓'], 'line above, below'],
-      [['Enter'], 'list the points of the bucket'], [['n'], 'jump to the first NaN'],
+      [['Enter'], 'list the points of the bucket'], [['n'], 'jump to the first NaN'], [['m'], 'write a note at the cursor'],
       [['z', 'Z'], 'nearer, farther'], [['<', '>'], 'earlier, later'],
       [['p'], 'pin the cursor'], [['c'], 'copy what the cursor shows'], [['f'], 'fill the page'],
     ],

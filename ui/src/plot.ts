@@ -8,7 +8,6 @@ import { arcsinhTicks, linearTicks, logTicks, tickLabels, timeTicks } from './ti
 
 export interface PlotStyle extends Style {
   grid: string
-  font: string
 }
 
 const AXIS_FONT_PX = 11

@@ -10,7 +10,7 @@ import { SCALES } from './view'
 const OPTIONS: SceneOptions = {
   axis: 'step', scale: 'linear', from: null, to: null, base: '', groupOf: null, groups: [],
   band: 'range',
-  labelOf: (run) => run, slotOf: () => 0, drawn: () => true,
+  labelOf: (run) => run, slotOf: () => 0, drawn: () => true, notesOf: () => [],
 }
 
 test('every bucket is drawn, and the line below the chart says so', () => {

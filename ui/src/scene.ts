@@ -1,8 +1,9 @@
 /** From a frame to what is drawn: lines, ranges, marks and the sentence below the chart. */
 
 import { count, plural, value, visible } from './format'
-import type { Axis, ChartFrame, Series } from './types'
+import type { Axis, ChartFrame, PlacedNote, Series } from './types'
 import { bandText, grouped, noiseOf, noiseText } from './groups'
+import { heardMarks, marksOf, type Mark } from './notes'
 import { NOTHING, setRange } from './yaxis'
 import type { View } from './view'
 
@@ -77,6 +78,7 @@ export interface Scene {
   band: Band | null
   /** Differences: how far the runs of the baseline's own group are apart. */
   noise: Line | null
+  notes: Mark[]
 }
 
 export interface SceneOptions {
@@ -92,6 +94,7 @@ export interface SceneOptions {
   groups: string[]
   labelOf: (run: string) => string
   slotOf: (run: string) => number
+  notesOf: (run: string) => PlacedNote[]
   /** Runs to draw; the baseline may be fetched without being drawn. */
   drawn: (run: string) => boolean
 }
@@ -129,6 +132,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     difference,
     band: options.groupOf ? options.band : null,
     noise,
+    notes: marksOf(lines, frame.metric, options.notesOf, options.labelOf),
   }
   setRange(scene, difference ? null : frame.robust ?? null)
   return scene
@@ -274,6 +278,7 @@ export function spoken(scene: Scene): string {
       parts.push(`Highest at the end: ${visible(most.line.label)} with ${value(most.last!)}.`)
     }
   }
+  if (scene.notes.length) parts.push(`${heardMarks(scene.notes)}.`)
   if (scene.firstBad) parts.push(`${badPlace(scene.firstBad)}.`)
   if (beyond(scene.above)) parts.push(`Above the axis: ${outside(scene.above, 'up')}.`)
   if (beyond(scene.below)) parts.push(`Below the axis: ${outside(scene.below, 'down')}.`)

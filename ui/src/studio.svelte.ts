@@ -1,11 +1,11 @@
 /** What the server has said: session, runs, metrics. What is looked at is in view.svelte.ts. */
 
 import * as api from './api'
-import { drawn, groupingOf, groupOf, groups, listed, NO_VALUE, title } from './choose'
+import { DRAWN_MAX, drawn, groupingOf, groupOf, groups, listed, NO_VALUE, title } from './choose'
 import { Live, type Changed, type LiveState } from './live'
 import { Loader } from './loader'
 import { color, slotOf, swatch, type Theme } from './palette'
-import type { Experiment, MetricName, MetricRank, Run, Session } from './types'
+import type { Axis, Experiment, MetricName, MetricRank, PlacedNote, Run, Session } from './types'
 import { sections } from './sections'
 import { looking } from './view.svelte'
 
@@ -20,6 +20,8 @@ class Studio {
   loaded = $state(false)
   metrics = $state.raw<MetricName[]>([])
   metricsLoaded = $state(false)
+  /** Notes of the runs that are drawn. */
+  notes = $state.raw<Record<string, PlacedNote[]>>({})
   ranks = $state.raw<Map<string, MetricRank> | null>(null)
   ranking = $state(false)
   live = $state<LiveState>('connecting')
@@ -72,6 +74,10 @@ class Studio {
     if (before?.key === key) return before.value as T
     this.before.set(name, { key, value: next })
     return next
+  }
+
+  keepNotes(notes: Record<string, PlacedNote[]>): void {
+    this.notes = this.kept('notes', notes)
   }
 
   color = (name: string) => color(this.shown(name), this.theme)
@@ -214,12 +220,32 @@ export async function readRanks(names: string[], by: string, force = false): Pro
   studio.ranking = false
 }
 
+let notesOf = ''
+
+/** Read the notes of the runs that are drawn, as they stand on an axis. */
+export async function readNotes(names: string[], axis: Axis, force = false): Promise<void> {
+  const key = axis + '\n' + names.join('\n')
+  if (key === notesOf && !force) return
+  notesOf = key
+  try {
+    const notes = names.length ? await api.notes(names.slice(0, DRAWN_MAX), axis) : {}
+    if (notesOf === key) studio.keepNotes(notes)
+  } catch (error) {
+    // Charts are as good without; the next change asks again.
+    if (notesOf === key) notesOf = ''
+    said(error)
+  }
+}
+
 let metricsDue = false
 
 function changed(change: Changed | null): void {
   // Also what was to be told a little later; going on tells that everything may have changed.
   if (studio.paused) return
   const shown = new Set(studio.drawn)
+  if (!change || change.modified.some((name) => shown.has(name))) {
+    void readNotes(studio.drawn, looking.now.x, true)
+  }
   const concerns = !change || change.runs.some((name) => shown.has(name))
   void readRuns()
   if (!concerns) return

@@ -64,6 +64,11 @@ export interface Note {
   created_by: string
 }
 
+export interface PlacedNote extends Note {
+  /** Where it stands on the x axis; null: no point got so far. */
+  x: number | null
+}
+
 export interface RunDetails extends Run {
   metric_summaries: MetricSummary[]
   notes: Note[]

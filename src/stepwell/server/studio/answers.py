@@ -204,6 +204,18 @@ class NoteDocument(msgspec.Struct):
     created_by: str
 
 
+class PlacedNoteDocument(NoteDocument, kw_only=True):
+    """A note, and where it stands on the axis that was asked for; null: no point got so far."""
+
+    x: float | None
+
+
+class NotedDocument(msgspec.Struct):
+    """Notes by step, by run; runs without any are left out."""
+
+    notes: dict[str, list[PlacedNoteDocument]]
+
+
 class RunDetailDocument(RunDocument, kw_only=True):
     """A run with all there is to say about it."""
 

@@ -171,6 +171,13 @@ class NoteRequest(msgspec.Struct):
     metric: Metric | None = None
 
 
+class NotesRequest(msgspec.Struct):
+    """Whose notes, and the axis on which they are to stand."""
+
+    runs: Annotated[list[Run], msgspec.Meta(max_length=RUNS_PER_CHART_MAX)]
+    x: XAxis = XAxis.STEP
+
+
 def decode(body: bytes, kind: type[_Request]) -> _Request:
     """Read a request's JSON body.
 
