@@ -194,7 +194,8 @@ READ = """([metric, ready]) => {
     const facts = {
         points: scene.points, inRange: scene.inRange, lines: scene.lines.length, axis: scene.axis,
         scale: scene.scale, difference: scene.difference, width: scene.width,
-        band: scene.band, notes: scene.notes.length, last: scene.lines[0]?.middle.at(-1),
+        slots: new Set(scene.lines.map((line) => line.slot)).size, band: scene.band,
+        notes: scene.notes.length, last: scene.lines[0]?.middle.at(-1),
         smooth: scene.lines.some((line) => line.raw !== null), true: 'true', x: scene.x.join(':'),
     }
     if (name !== 'true' && String(facts[name]) !== wanted) return null

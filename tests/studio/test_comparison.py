@@ -217,3 +217,24 @@ def test_colours_belong_to_runs(sweep: Server, studio_of: Pages) -> None:
     studio.open(runs="fast", off="fast-1")
     studio.page.locator("[data-run=fast-2]").wait_for()
     assert studio.page.evaluate(swatch) == first
+
+
+def test_colours_by_parameter(sweep: Server, studio_of: Pages) -> None:
+    """Runs of one value have one colour, in charts, list and legend; groups have theirs."""
+    studio = studio_of(sweep).open(runs="slow|fast")
+    studio.scene("train/loss", "lines=4")
+    studio.page.get_by_role("combobox", name="Colour").select_option("learning_rate")
+    legend = studio.page.get_by_role("list", name="Colours of learning_rate")
+    assert legend.inner_text().split() == ["0.01", "0.1"]
+    studio.page.wait_for_function(
+        """() => new Set([...document.querySelectorAll('[data-run] input')]
+            .map((each) => each.style.getPropertyValue('--color'))).size === 2"""
+    )
+    lines = studio.scene("train/loss", "slots=2")["lines"]
+    slots = {line["id"]: line["slot"] for line in lines}
+    assert slots["slow-1"] == slots["slow-2"] != slots["fast-1"] == slots["fast-2"]
+    assert studio.view()["color"] == "learning_rate"
+    studio.page.get_by_role("combobox", name="Colour").select_option("seed")
+    studio.page.get_by_label("Group").select_option("model")
+    studio.scene("train/loss", "lines=1")
+    assert studio.page.get_by_role("combobox", name="Colour").count() == 0

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { drawn, freshness, groupingOf, groupOf, groups, listed, NEWEST, parameterNames, toggle } from './choose'
+import { drawn, freshness, groupingOf, groupOf, groups, listed, NEWEST, parameterNames, slotsOf, toggle } from './choose'
+import { rampSlot } from './palette'
 import type { Run } from './types'
 import { DEFAULTS } from './view'
 
@@ -68,4 +69,12 @@ test('seeds are folded where nothing else differs, or where someone says so', ()
   expect(groupingOf([...same, run('d')], auto)).toBeNull()
   expect(groupingOf([run('d'), run('e')], { group: '', seeds: 'fold' })).toBeNull()
   expect(groupingOf(LIST.map((each, seed) => ({ ...each, parameters: { speed: seed } })), auto)).toBeNull()
+})
+
+test('numbers are on a ramp, few values and words are not', () => {
+  expect(slotsOf(['0.01', '0.03', '0.1'])).toEqual([0, 0.5, 1].map(rampSlot))
+  expect(slotsOf(['0.01', '0.1'])).toEqual([0, 1])
+  expect(slotsOf(['adam', 'sgd', '3'])).toEqual([0, 1, 2])
+  expect(slotsOf(['(none)', '1', '2', '3'])).toEqual([0, ...[0, 0.5, 1].map(rampSlot)])
+  expect(slotsOf([])).toEqual([])
 })

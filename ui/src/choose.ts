@@ -1,5 +1,6 @@
 /** Which runs are listed, which are drawn, and how they are called. */
 
+import { rampSlot } from './palette'
 import type { Run } from './types'
 import { filter, type View } from './view'
 
@@ -106,6 +107,14 @@ export function groups(list: Run[], grouping: Grouping): string[] {
     .sort(([, one], [, other]) =>
       one.reduce((order, value, index) => order || compare(value, other[index]), 0))
     .map(([name]) => name)
+}
+
+/** The slots of the values of a parameter: on a ramp where they are numbers, three or more. */
+export function slotsOf(values: string[]): number[] {
+  const known = values.filter((value) => value !== NO_VALUE)
+  const numbers = known.length > 2 && known.every((value) => value.trim() !== '' && Number.isFinite(Number(value)))
+  return values.map((value, index) =>
+    numbers && value !== NO_VALUE ? rampSlot(known.indexOf(value) / (known.length - 1)) : index)
 }
 
 /** The parameters of any run, those that differ first. */

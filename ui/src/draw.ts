@@ -17,6 +17,8 @@ export interface Mapping {
 export interface Style {
   color: (line: Line) => string
   dash: (line: Line) => number[]
+  /** Number of a mark along the line; 0: none. */
+  shape: (line: Line) => number
   paper: string
   text: string
   font: string
@@ -126,6 +128,8 @@ function drawLine(
   trace(context, line.x, line.middle, map)
   context.setLineDash([])
   drawLonely(context, line, map, lit)
+  const shape = style.shape(line)
+  if (shape) drawShapes(context, line, map, shape)
   context.globalAlpha = 1
 }
 
@@ -220,6 +224,32 @@ function drawLonely(
     if (Number.isNaN(y)) continue
     context.beginPath()
     context.arc(map.toX(line.x[row]), y, size, 0, 7)
+    context.fill()
+  }
+}
+
+/** Marks along a line, each line's at other places. */
+function drawShapes(
+  context: CanvasRenderingContext2D, line: Line, map: Mapping, shape: number,
+): void {
+  const size = 3.5 * map.ratio
+  const apart = 64 * map.ratio
+  let next = map.left + ((line.slot * 23) % 64) * map.ratio
+  for (let row = 0; row < line.x.length; row += 1) {
+    const [x, y] = [map.toX(line.x[row]), map.toY(line.middle[row])]
+    if (x < next || Number.isNaN(y)) continue
+    while (next <= x) next += apart
+    context.beginPath()
+    if (shape === 1) context.arc(x, y, size, 0, 7)
+    else if (shape === 2) context.rect(x - size, y - size, 2 * size, 2 * size)
+    else if (shape === 3) {
+      context.moveTo(x, y - 1.2 * size)
+      context.lineTo(x + 1.2 * size, y + size)
+      context.lineTo(x - 1.2 * size, y + size)
+    } else {
+      diamond(context, x, y, 1.3 * size)
+      continue
+    }
     context.fill()
   }
 }

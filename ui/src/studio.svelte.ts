@@ -1,7 +1,7 @@
 /** What the server has said: session, runs, metrics. What is looked at is in view.svelte.ts. */
 
 import * as api from './api'
-import { DRAWN_MAX, drawn, groupingOf, groupOf, groups, listed, NO_VALUE, title } from './choose'
+import { DRAWN_MAX, drawn, groupingOf, groupOf, groups, listed, NO_VALUE, slotsOf, title } from './choose'
 import { Live, type Changed, type LiveState } from './live'
 import { Loader } from './loader'
 import { color, slotOf, swatch, type Theme } from './palette'
@@ -41,13 +41,27 @@ class Studio {
   grouping = $derived.by(() => this.kept('grouping', groupingOf(this.list, looking.now)))
   groups = $derived.by(() =>
     this.kept('groups', this.grouping ? groups(this.list, this.grouping) : []))
+  /** The values that runs are coloured by, with their slots; empty: each run has its own colour. */
+  hues = $derived.by(() => {
+    const { color } = looking.now
+    const values = color && !this.grouping
+      ? groups(this.list, { by: [color], seeds: [], auto: false }) : []
+    const slots = slotsOf(values)
+    return this.kept('hues', values.map((value, index) => ({ value, slot: slots[index] })))
+  })
   private facesOf: unknown = null
   private facesMap = new Map<string, { label: string; slot: number; group: string }>()
   /** How runs are called and coloured, and the group that each is in. */
   private faces = $derived.by(() => {
+    const hues = new Map(this.hues.map(({ value, slot }) => [value, slot]))
+    const { color } = looking.now
+    const slot = (run: Run) => {
+      const value = hues.size ? groupOf(run, { by: [color], seeds: [], auto: false }) : ''
+      return hues.get(value) ?? slotOf(run)
+    }
     const faces = this.runs.map((run) => {
       const group = this.grouping ? groupOf(run, this.grouping) : ''
-      return [run.name, { label: title(run), slot: slotOf(run), group }] as const
+      return [run.name, { label: title(run), slot: slot(run), group }] as const
     })
     const kept = this.kept('faces', faces)
     if (kept !== this.facesOf) {

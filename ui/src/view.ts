@@ -41,6 +41,8 @@ export interface View {
   seeds: (typeof SEEDS)[number]
   /** The band of a group: from the least to the most, or 95 % confidence of the mean. */
   band: (typeof BANDS)[number]
+  /** Parameter whose values give runs their colours, where they are not grouped. */
+  color: string
   /** Run that the others are compared with. */
   base: string
   /** Sections that are folded. */
@@ -69,7 +71,7 @@ export interface View {
 export const DEFAULTS: Readonly<View> = {
   page: 'charts', experiment: '', runs: '', metrics: '', status: [],
   show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0, median: false,
-  from: null, to: null, group: '', seeds: 'auto', band: 'range', base: '', shut: [], pin: [], size: 'm',
+  from: null, to: null, group: '', seeds: 'auto', band: 'range', color: '', base: '', shut: [], pin: [], size: 'm',
   chart: '', run: '', points: '', at: null, on_chart: '', differing: false,
   statistic: 'last', by: '', nan: false, nan_runs: false,
 }
