@@ -313,6 +313,32 @@ def test_metrics_and_summaries(server: Server, component: str) -> None:
     assert (ranked[0]["name"], ranked[0]["nan"]) == ("same", 3)
 
 
+def test_times_to_a_target(server: Server, component: str) -> None:
+    """The first point by time that is beyond a value, and how long after the run's beginning."""
+    put(server, component, ["NaN", 5.0, 3.0, 2.0, 2.5, "-Infinity"])
+    item = {"MetricName": "acc", "Timestamp": NOW - 10, "Step": 0, "Value": 0.1}
+    early = {"MetricName": "loss", "Timestamp": NOW + 1.5, "Value": 1.0}
+    assert server.put(component, [item, early]) == []
+
+    def reached(**members: Any) -> Any:
+        body = {"runs": [component, "nobody"], "metric": "loss", **members}
+        found, nobody = ask(server, "POST", "runs:targets", body).json()["targets"]
+        assert nobody is None
+        return found
+
+    at_ms = NOW * 1000
+    # It came later, and without a step, but is of an earlier time.
+    assert reached(below=3.0) == {
+        "step": None, "timestamp_ms": at_ms + 1500, "elapsed_ms": 11_500, "value": 1.0,
+    }  # fmt: skip
+    assert reached(above=4.0) == {
+        "step": 1, "timestamp_ms": at_ms + 1000, "elapsed_ms": 11_000, "value": 5.0,
+    }  # fmt: skip
+    assert reached(below=-1e308)["value"] == "-Infinity"
+    assert reached(above=5.0) is None
+    assert reached(metric="none", above=5.0) is None
+
+
 def test_notes_of_many_runs(server: Server, component: str) -> None:
     """Notes come by run, in order of steps, with their place on every axis."""
     put(server, component, [0.0] * 5)
@@ -514,6 +540,12 @@ def test_bad_queries(server: Server, path: str, word: str, expect_error: ExpectE
         ("runs:notes", {"runs": [7]}, "runs[0]"),
         ("runs:notes", {"runs": ["a"], "x": "epoch"}, "x"),
         ("runs:notes", {"x": "step"}, "runs"),
+        ("runs:targets", {"runs": ["a"], "metric": "m"}, "below"),
+        ("runs:targets", {"runs": ["a"], "metric": "m", "below": 1, "above": 1}, "above"),
+        ("runs:targets", {"runs": ["a"], "metric": "m", "below": "1"}, "below"),
+        ("runs:targets", {"runs": ["a"], "metric": "m", "below": "NaN"}, "below"),
+        ("runs:targets", {"runs": ["a"] * 1001, "metric": "m", "below": 1}, "runs"),
+        ("runs:targets", {"runs": ["a"], "metric": "", "below": 1}, "metric"),
         ("runs/a/notes", {"step": -1, "text": "x"}, "step"),
         ("runs/a/notes", {"step": 2**53, "text": "x"}, "step"),
         ("runs/a/notes", {"step": 1, "text": "x" * 1001}, "text"),

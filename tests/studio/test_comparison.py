@@ -238,3 +238,24 @@ def test_colours_by_parameter(sweep: Server, studio_of: Pages) -> None:
     studio.page.get_by_label("Group").select_option("model")
     studio.scene("train/loss", "lines=1")
     assert studio.page.get_by_role("combobox", name="Colour").count() == 0
+
+
+def test_the_time_to_a_target(sweep: Server, studio_of: Pages) -> None:
+    """The table has when each run first got below a value, sorts by it, or what is wrong."""
+    studio = studio_of(sweep).open(page="table", runs="slow|fast")
+    field = studio.page.get_by_label("Time to")
+    field.fill("train/loss <")
+    studio.page.get_by_text("Write a metric, < or >, and a number").wait_for()
+    field.fill("train/loss < 0.335")
+    for name, (rate, seed) in RUNS.items():
+        step = next((step for step, value in loss(rate, seed) if value < 0.335), None)
+        row = studio.page.locator("tbody tr", has_text=name)
+        row.get_by_text(f"step {step}" if step is not None else "–", exact=False).last.wait_for()
+    # A point is put every second.
+    assert "21 s, step 21" in studio.page.locator("tbody tr", has_text="fast-1").inner_text()
+    studio.page.get_by_role("button", name="train/loss < 0.335").click()
+    studio.page.get_by_role("button", name="train/loss < 0.335").click()
+    names = [each.inner_text() for each in studio.page.locator("tbody th").all()]
+    assert names[:2] == ["fast-1", "fast-2"]
+    assert studio.view()["target"] == "train/loss < 0.335"
+    assert studio.view()["by"] == "t"

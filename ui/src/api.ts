@@ -1,9 +1,10 @@
 /** The native API. Addresses are relative to the page, so that a path prefix works. */
 
 import { decodeFrame } from './frame'
+import type { Target } from './target'
 import type {
   ChartFrame, Experiment, FrameRequest, MetricName, MetricRank, Note, PlacedNote, RawPoint, Run, RunDetails,
-  Session, SummaryColumns, Axis,
+  Session, SummaryColumns, Axis, TargetPoint,
 } from './types'
 
 export class ApiError extends Error {
@@ -148,6 +149,10 @@ export const rank = (names: string[], by: string) =>
 export const summaries = (names: string[], of: string[]) =>
   post<{ columns: Record<string, SummaryColumns> }>('runs:summaries', { runs: names, metrics: of })
     .then((answer) => answer.columns)
+
+export const targets = (names: string[], target: Target) =>
+  post<{ targets: (TargetPoint | null)[] }>('runs:targets', { runs: names, ...target })
+    .then((answer) => answer.targets)
 
 export interface FrameAnswer {
   charts: ChartFrame[]

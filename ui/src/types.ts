@@ -94,6 +94,14 @@ export interface SummaryColumns {
   count: (number | null)[]
 }
 
+/** The first point beyond a target. */
+export interface TargetPoint {
+  step: number | null
+  timestamp_ms: number
+  elapsed_ms: number
+  value: Number64
+}
+
 export type RawPoint = [step: number | null, timestamp_ms: number, value: Number64]
 
 export type Smooth = { kind: 'ema'; weight: number } | { kind: 'median'; window: number }

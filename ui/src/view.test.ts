@@ -6,7 +6,7 @@ test('a view that is spelled and read again is the same', () => {
     ...DEFAULTS, page: 'table', runs: 'lr=(0\\.1|3e-4)&x=1', metrics: '^train/', on: ['a/b', 'ü 🙂'],
     off: ['c'], sort: 'difference', x: 'wall', y: 'arcsinh', smooth: 0.97, median: true, from: -1.5, to: 1e300,
     shut: ['val'], pin: ['train/loss'], at: 0, on_chart: 'x', differing: true,
-    points: '["a","b",0,10]', seeds: 'apart', band: '95', color: 'lr&x',
+    points: '["a","b",0,10]', seeds: 'apart', band: '95', color: 'lr&x', target: 'a<b < 0.1',
   }
   expect(parse(format(view))).toEqual(view)
 })

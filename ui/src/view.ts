@@ -61,6 +61,8 @@ export interface View {
   /** Table: only columns in which runs differ. */
   differing: boolean
   statistic: (typeof STATISTICS)[number]
+  /** Table: what runs are to get to, as target.ts reads it. */
+  target: string
   /** Column that the table is sorted by, with a minus where the largest come first. */
   by: string
   /** Only charts, and only runs, with NaN or infinities. */
@@ -73,7 +75,7 @@ export const DEFAULTS: Readonly<View> = {
   show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0, median: false,
   from: null, to: null, group: '', seeds: 'auto', band: 'range', color: '', base: '', shut: [], pin: [], size: 'm',
   chart: '', run: '', points: '', at: null, on_chart: '', differing: false,
-  statistic: 'last', by: '', nan: false, nan_runs: false,
+  statistic: 'last', target: '', by: '', nan: false, nan_runs: false,
 }
 
 const CHOICES: Partial<Record<keyof View, readonly string[]>> = {

@@ -128,6 +128,21 @@ class SummariesDocument(msgspec.Struct):
     columns: dict[str, ColumnDocument]
 
 
+class TargetDocument(msgspec.Struct):
+    """The first point that is beyond a target; `elapsed_ms` since the run's first of any metric."""
+
+    step: int | None
+    timestamp_ms: float
+    elapsed_ms: float
+    value: Number
+
+
+class TargetsDocument(msgspec.Struct):
+    """When runs got to a target, one a run in the order asked for; null: not yet."""
+
+    targets: list[TargetDocument | None]
+
+
 class ExperimentDocument(msgspec.Struct):
     """An experiment, and how many runs are in its trials."""
 

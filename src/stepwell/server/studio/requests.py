@@ -114,6 +114,15 @@ class SummariesRequest(msgspec.Struct):
     metrics: Annotated[list[Metric], msgspec.Meta(max_length=SUMMARY_METRICS_MAX)]
 
 
+class TargetsRequest(msgspec.Struct):
+    """Runs, and the value of a metric that they are to get below or above."""
+
+    runs: Runs
+    metric: Metric
+    below: float | None = None
+    above: float | None = None
+
+
 class RunsRequest(msgspec.Struct):
     """A page of the runs."""
 
