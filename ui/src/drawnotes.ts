@@ -2,7 +2,7 @@
 
 import type { Mapping, Style } from './draw'
 import { rowsOf } from './notes'
-import type { Scene } from './scene'
+import { beyond, type Scene } from './scene'
 
 const FONT_PX = 10.5
 const ROW_PX = 15
@@ -18,6 +18,8 @@ export function drawNotes(
   const right = left + width
   const seen = scene.notes.filter(({ x }) => x >= scene.x[0] && x <= scene.x[1])
   if (!seen.length) return
+  // Below what says how many points lie above the axis.
+  const above = (beyond(scene.above) ? 26 : 4) * ratio
   const colors = new Map(scene.lines.map((line) => [line.id, style.color(line)]))
   context.font = `${FONT_PX * ratio}px ${style.font}`
   context.textBaseline = 'middle'
@@ -43,7 +45,7 @@ export function drawNotes(
     context.lineTo(x, top + height)
     context.stroke()
     context.setLineDash([])
-    const y = top + (Math.max(0, rows[index]) + 0.5) * ROW_PX * ratio + 4 * ratio
+    const y = top + (Math.max(0, rows[index]) + 0.5) * ROW_PX * ratio + above
     if (rows[index] < 0 || width < TEXT_WIDTH_MIN * ratio || start < left) {
       context.fillRect(x - 3 * ratio, top, 6 * ratio, 6 * ratio)
     } else {

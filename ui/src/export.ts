@@ -11,7 +11,7 @@ import { said, studio } from './studio.svelte'
 import { smoothOf } from './view'
 import { looking } from './view.svelte'
 
-function save(blob: Blob, name: string): void {
+export function save(blob: Blob, name: string): void {
   const link = document.createElement('a')
   link.href = URL.createObjectURL(blob)
   link.download = name

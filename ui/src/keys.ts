@@ -2,6 +2,8 @@
 
 import { drawn, toggle } from './choose'
 import { clear, cursor, pin } from './cursor.svelte'
+import { saveView } from './save'
+import { saved } from './saved'
 import { pause, studio } from './studio.svelte'
 import { change, looking } from './view.svelte'
 import { AXES, BANDS, SCALES, type View } from './view'
@@ -42,7 +44,7 @@ export const KEYS: { title: string; keys: [keys: string[], does: string][] }[] =
     title: 'Go',
     keys: [
       [['['], 'back: undo'], [[']'], 'forward: redo'], [['0'], 'whole x axis'],
-      [['Pause', '.'], 'pause and resume'], [['?'], 'this page'], [['Esc'], 'close'],
+      [['Pause', '.'], 'pause and resume'], [['w'], 'save the view as a file'], [['?'], 'this page'], [['Esc'], 'close'],
     ],
   },
 ]
@@ -114,8 +116,12 @@ const ACTIONS: Record<string, (doors: Doors) => void> = {
   ']': () => history.forward(),
   '.': () => pause(!studio.paused),
   Pause: () => pause(!studio.paused),
+  w: () => void saveView(),
   '?': (doors) => doors.help(),
 }
+
+/** What a saved view cannot do. */
+const SERVER_ONLY = new Set(['x', 's', 'S', 'v', 'w', '.', 'Pause'])
 
 export function keys(event: KeyboardEvent, doors: Doors): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
@@ -130,7 +136,7 @@ export function keys(event: KeyboardEvent, doors: Doors): void {
   // A button takes its own space and Enter.
   if (event.key === ' ' && target.closest('button, input, a, summary, [role=application]')) return
   const action = ACTIONS[event.key]
-  if (!action) return
+  if (!action || (saved.data && SERVER_ONLY.has(event.key))) return
   event.preventDefault()
   action(doors)
 }

@@ -6,6 +6,7 @@ import { Live, type Changed, type LiveState } from './live'
 import { Loader } from './loader'
 import { color, slotOf, swatch, type Theme } from './palette'
 import type { Axis, Experiment, MetricName, MetricRank, PlacedNote, Run, Session } from './types'
+import { saved } from './saved'
 import { sections } from './sections'
 import { looking } from './view.svelte'
 
@@ -128,6 +129,11 @@ export async function open(): Promise<void> {
     return
   }
   studio.needsKey = false
+  if (saved.data) {
+    studio.now = saved.data.saved_ms
+    await readRuns()
+    return
+  }
   live?.stop()
   let opened = false
   live = new Live(api.liveAddress(), (change) => {
