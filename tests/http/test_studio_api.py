@@ -349,7 +349,7 @@ def test_notes_of_many_runs(server: Server, component: str) -> None:
         (10, "late", None),
         (2, "<b>", None),
         (1, "s", "short"),
-        (21, "", 0),
+        (21, "never", None),
     ]:
         note = {"step": step, "text": text, "metric": metric}
         assert ask(server, "POST", f"runs/{component}/notes", note).status == 200
