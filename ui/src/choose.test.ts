@@ -50,6 +50,7 @@ test('parameters that differ come first, and groups are in the order of numbers'
   const by = (group: string) => groupingOf(runs, { group, seeds: 'auto' })!
   expect(groups(runs, by('lr'))).toEqual(['0.0003', '0.03', '0.1'])
   expect(groups(runs, by('none'))).toEqual(['(none)'])
+  expect(groups(runs, by('constructor'))).toEqual(['(none)'])
 })
 
 test('seeds are folded where nothing else differs, or where someone says so', () => {

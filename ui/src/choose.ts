@@ -86,13 +86,19 @@ export function groupingOf(list: Run[], view: Pick<View, 'group' | 'seeds'>): Gr
   const found = view.seeds === 'apart' ? null : seedsOf(list)
   if (!found) return null
   if (view.seeds === 'fold') return { ...found, auto: false }
-  const seeded = list.every((run) => found.seeds.some((name) => name in (run.parameters ?? {})))
+  const seeded = list.every((run) => found.seeds.some((name) => Object.hasOwn(run.parameters ?? {}, name)))
   return seeded && !found.by.length && list.length >= FOLDED_MIN ? { ...found, auto: true } : null
+}
+
+/** A run's own value of a parameter, which may be called like anything that all objects have. */
+function valueOf(run: Run | undefined, name: string): string {
+  const parameters = run?.parameters ?? {}
+  return String(Object.hasOwn(parameters, name) ? parameters[name] : NO_VALUE)
 }
 
 /** The name of the group that a run is in. */
 export function groupOf(run: Run | undefined, { by, seeds }: Grouping): string {
-  const value = (name: string) => String(run?.parameters?.[name] ?? NO_VALUE)
+  const value = (name: string) => valueOf(run, name)
   if (!seeds.length) return value(by[0])
   return by.map((name) => `${name}=${value(name)}`).join(', ') || 'all seeds'
 }
@@ -100,7 +106,7 @@ export function groupOf(run: Run | undefined, { by, seeds }: Grouping): string {
 /** All groups in order, whichever runs are drawn: their colours come from their places. */
 export function groups(list: Run[], grouping: Grouping): string[] {
   const found = new Map(list.map((run) =>
-    [groupOf(run, grouping), grouping.by.map((name) => String(run.parameters?.[name] ?? NO_VALUE))]))
+    [groupOf(run, grouping), grouping.by.map((name) => valueOf(run, name))]))
   const compare = (a: string, b: string) =>
     Number(a) - Number(b) || a.localeCompare(b, 'en', { numeric: true })
   return [...found]
@@ -126,7 +132,7 @@ export function parameterNames(runs: Run[]): { name: string; differs: boolean }[
       values.get(name)!.add(String(value))
     }
   }
-  const missing = (name: string) => runs.some((run) => !(name in (run.parameters ?? {})))
+  const missing = (name: string) => runs.some((run) => !Object.hasOwn(run.parameters ?? {}, name))
   return [...values]
     .map(([name, seen]) => ({ name, differs: seen.size > 1 || missing(name) }))
     .sort((a, b) => Number(b.differs) - Number(a.differs) || a.name.localeCompare(b.name))
