@@ -37,6 +37,8 @@ ASKED: dict[str, tuple[str, object]] = {
     "GetRun": ("", None),
     "QuerySummaries": ("", {"runs": [RUN], "metrics": ["loss"]}),
     "QueryRank": ("", {"runs": [RUN], "by": "change"}),
+    "QueryTargets": ("", {"runs": [RUN], "metric": "loss", "below": 0.5}),
+    "QueryNotes": ("", {"runs": [RUN], "x": "wall"}),
     "UpdateRun": ("", {"display_name": "changed", "tags": {"changed": "yes"}}),
     "CreateNote": ("", {"step": 1, "text": "changed"}),
     "DeleteNote": ("", None),

@@ -150,6 +150,28 @@ def test_only_the_columns_that_are_asked_for(server: Server, component: str) -> 
     assert series["columns"] == {"bucket": [0, 1], "mean": [1.0, 2.0]}
 
 
+def test_a_robust_axis(server: Server, component: str) -> None:
+    """The axis is fitted to the points of the range, and all that are outside of it are counted."""
+    put(server, component, [*range(300), 1e6, -5e5, "NaN", "Infinity", 1e6])
+    request: dict[str, Any] = {
+        "charts": [{"metric": "loss", "runs": [component, "nobody"]}, {"metric": "x", "runs": []}],
+        "buckets": 4,
+        "robust": True,
+    }
+    chart, nothing = frame(server, request)["charts"]
+    assert nothing["robust"] is None
+    found = chart["robust"]
+    assert (found["below"], found["above"]) == (1, 2)
+    assert (found["least"], found["greatest"]) == (-5e5, 1e6)
+    assert (found["low"], found["high"]) == pytest.approx((2 - 14.8, 298 + 14.8))
+    (near,) = frame(server, {**request, "charts": request["charts"][:1], "stop": 10})["charts"]
+    # Of few points all are on the axis.
+    assert near["robust"]["above"] == near["robust"]["below"] == 0
+    assert near["robust"]["greatest"] == near["stop"] - 1
+    assert ask(server, "POST", "frames.json", request).json()["charts"][0]["robust"] == found
+    assert frame(server, {**request, "robust": False})["charts"][0]["robust"] is None
+
+
 def test_restarts(server: Server, component: str) -> None:
     """Where a run was resumed at an earlier step is told."""
     put(server, component, [1.0] * 5)
@@ -291,6 +313,62 @@ def test_metrics_and_summaries(server: Server, component: str) -> None:
     assert (ranked[0]["name"], ranked[0]["nan"]) == ("same", 3)
 
 
+def test_times_to_a_target(server: Server, component: str) -> None:
+    """The first point by time that is beyond a value, and how long after the run's beginning."""
+    put(server, component, ["NaN", 5.0, 3.0, 2.0, 2.5, "-Infinity"])
+    item = {"MetricName": "acc", "Timestamp": NOW - 10, "Step": 0, "Value": 0.1}
+    early = {"MetricName": "loss", "Timestamp": NOW + 1.5, "Value": 1.0}
+    assert server.put(component, [item, early]) == []
+
+    def reached(**members: Any) -> Any:
+        body = {"runs": [component, "nobody"], "metric": "loss", **members}
+        found, nobody = ask(server, "POST", "runs:targets", body).json()["targets"]
+        assert nobody is None
+        return found
+
+    at_ms = NOW * 1000
+    # It came later, and without a step, but is of an earlier time.
+    assert reached(below=3.0) == {
+        "step": None, "timestamp_ms": at_ms + 1500, "elapsed_ms": 11_500, "value": 1.0,
+    }  # fmt: skip
+    assert reached(above=4.0) == {
+        "step": 1, "timestamp_ms": at_ms + 1000, "elapsed_ms": 11_000, "value": 5.0,
+    }  # fmt: skip
+    assert reached(below=-1e308)["value"] == "-Infinity"
+    assert reached(above=5.0) is None
+    assert reached(metric="none", above=5.0) is None
+
+
+def test_notes_of_many_runs(server: Server, component: str) -> None:
+    """Notes come by run, in order of steps, with their place on every axis."""
+    put(server, component, [0.0] * 5)
+    put(server, component, [1.0] * 2, "short")
+    item = {"MetricName": "loss", "Timestamp": NOW + 90, "Step": 20, "Value": 0.0}
+    assert server.put(component, [item]) == []
+    for step, text, metric in [
+        (10, "late", None),
+        (2, "<b>", None),
+        (1, "s", "short"),
+        (21, "never", None),
+    ]:
+        note = {"step": step, "text": text, "metric": metric}
+        assert ask(server, "POST", f"runs/{component}/notes", note).status == 200
+
+    def listed(**members: Any) -> Any:
+        body = {"runs": [component.upper(), "nobody"], **members}
+        return ask(server, "POST", "runs:notes", body).json()["notes"]
+
+    assert list(listed()) == [component.upper()]
+    found = listed()[component.upper()]
+    assert [(each["step"], each["x"]) for each in found] == [(1, 1), (2, 2), (10, 10), (21, 21)]
+    assert [each["text"] for each in found] == ["s", "<b>", "late", "never"]
+    assert [each["metric"] for each in found] == ["short", None, None, None]
+    relative = listed(x="relative")[component.upper()]
+    assert [each["x"] for each in relative] == [1000, 2000, 90_000, None]
+    wall = listed(x="wall")[component.upper()]
+    assert wall[2]["x"] == (NOW + 90) * 1000
+
+
 def test_changes(server: Server, component: str) -> None:
     """A run can be named, tagged, noted and deleted; each change is in the next answer."""
     put(server, component, [1.0])
@@ -380,8 +458,15 @@ BAD_FRAMES: list[tuple[Any, str]] = [
     ({"charts": [CHART], "smooth": {"kind": "ema", "weight": 0.5, "half_life": 1}}, "smooth"),
     ({"charts": [CHART], "smooth": {"kind": "ema", "weight": 1}}, "weight"),
     ({"charts": [CHART], "smooth": {"kind": "ema", "half_life": 0}}, "half_life"),
+    ({"charts": [CHART], "smooth": {"kind": "ema", "weight": 0.5, "window": 3}}, "smooth"),
+    ({"charts": [CHART], "smooth": {"kind": "median"}}, "window"),
+    ({"charts": [CHART], "smooth": {"kind": "median", "window": 3, "weight": 0.5}}, "smooth"),
+    ({"charts": [CHART], "smooth": {"kind": "median", "window": 0}}, "smooth.window"),
+    ({"charts": [CHART], "smooth": {"kind": "median", "window": 1002}}, "smooth.window"),
+    ({"charts": [CHART], "smooth": {"kind": "median", "window": 2.5}}, "smooth.window"),
     ({"charts": [CHART], "smooth": {"kind": "sma", "weight": 0.5}}, "kind"),
     ({"charts": [CHART], "align": {"a": 1e300}}, "align"),
+    ({"charts": [CHART], "robust": "yes"}, "robust"),
     ({"charts": [CHART], "columns": ["price"]}, "columns"),
     ({"charts": [CHART], "columns": []}, "columns"),
     ({"charts": [CHART], "columns": ["smooth"]}, "columns"),
@@ -451,6 +536,16 @@ def test_bad_queries(server: Server, path: str, word: str, expect_error: ExpectE
         ("metrics", {"runs": [1]}, "runs[0]"),
         ("metrics:rank", {"runs": ["a"], "by": "luck"}, "by"),
         ("runs:summaries", {"runs": ["a"], "metrics": ["m"] * 51}, "metrics"),
+        ("runs:notes", {"runs": ["a"] * 301}, "runs"),
+        ("runs:notes", {"runs": [7]}, "runs[0]"),
+        ("runs:notes", {"runs": ["a"], "x": "epoch"}, "x"),
+        ("runs:notes", {"x": "step"}, "runs"),
+        ("runs:targets", {"runs": ["a"], "metric": "m"}, "below"),
+        ("runs:targets", {"runs": ["a"], "metric": "m", "below": 1, "above": 1}, "above"),
+        ("runs:targets", {"runs": ["a"], "metric": "m", "below": "1"}, "below"),
+        ("runs:targets", {"runs": ["a"], "metric": "m", "below": "NaN"}, "below"),
+        ("runs:targets", {"runs": ["a"] * 1001, "metric": "m", "below": 1}, "runs"),
+        ("runs:targets", {"runs": ["a"], "metric": "", "below": 1}, "metric"),
         ("runs/a/notes", {"step": -1, "text": "x"}, "step"),
         ("runs/a/notes", {"step": 2**53, "text": "x"}, "step"),
         ("runs/a/notes", {"step": 1, "text": "x" * 1001}, "text"),

@@ -29,6 +29,8 @@ ASKED: dict[str, Any] = {
     "GetFramesCsv": f"q={json.dumps(FRAMES)}".replace(" ", ""),
     "QueryMetrics": {"runs": ["documented"]},
     "QueryRank": {"runs": ["documented"]},
+    "QueryTargets": {"runs": ["documented", "nobody"], "metric": "loss", "above": 0.5},
+    "QueryNotes": {"runs": ["documented", "nobody"], "x": "relative"},
     "QuerySummaries": {"runs": ["documented", "nobody"], "metrics": ["loss"]},
     "GetPointsJson": "run=documented&metric=loss",
     "GetPoints": "component=documented&metric=loss",

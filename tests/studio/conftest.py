@@ -159,7 +159,7 @@ class Studio:
             timeout=WAIT_MS,
         )
         found: dict[str, Any] = json.loads(handle.json_value())
-        for line in found["lines"]:
+        for line in [*found["lines"], *([found["noise"]] if found["noise"] else [])]:
             for name in ("x", "middle", "raw", "min", "max", "count", "bucket"):
                 if line[name] is not None:
                     line[name] = [float(each.replace("Infinity", "inf")) for each in line[name]]
@@ -194,6 +194,8 @@ READ = """([metric, ready]) => {
     const facts = {
         points: scene.points, inRange: scene.inRange, lines: scene.lines.length, axis: scene.axis,
         scale: scene.scale, difference: scene.difference, width: scene.width,
+        slots: new Set(scene.lines.map((line) => line.slot)).size, band: scene.band,
+        notes: scene.notes.length, last: scene.lines[0]?.middle.at(-1),
         smooth: scene.lines.some((line) => line.raw !== null), true: 'true', x: scene.x.join(':'),
     }
     if (name !== 'true' && String(facts[name]) !== wanted) return null
@@ -201,7 +203,8 @@ READ = """([metric, ready]) => {
         .filter(([name]) => name !== 'series')
         .map(([name, each]) => [name, ArrayBuffer.isView(each) ? Array.from(each, String)
             : name === 'members' ? each.map((member) => member.id) : each]))
-    return JSON.stringify({...scene, lines: scene.lines.map(plain)})
+    const noise = scene.noise && plain(scene.noise)
+    return JSON.stringify({...scene, lines: scene.lines.map(plain), noise})
 }"""
 
 

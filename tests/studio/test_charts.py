@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Callable
 
 import pytest
@@ -127,6 +128,47 @@ def test_smoothing_is_the_same_at_every_zoom(filled: Server, studio_of: Pages) -
     assert near["middle"] == pytest.approx(expected[9000:9050], rel=1e-9)
 
 
+def test_medians_are_the_same_at_every_zoom(filled: Server, studio_of: Pages) -> None:
+    """The rolling median is over all history, near and far, in the chart and in the CSV."""
+    view = {"runs": "noisy-1", "smooth": 0.99}
+    studio = studio_of(filled).open(**view)
+    studio.scene("train/loss", "smooth=true")
+    studio.page.get_by_role("radio", name="Median").check(force=True)
+    values = [value for _, value in noisy(1)]
+    expected = [statistics.median(values[max(0, at - 100) : at + 1]) for at in range(POINTS)]
+    width = int(studio.scene("train/loss")["width"])
+    studio.page.wait_for_url("**median=1*")
+    last = expected[-1]
+    studio.scene("train/loss", f"last={last!r}")
+    line = studio.scene("train/loss")["lines"][0]
+    for row, bucket in enumerate(line["bucket"]):
+        assert line["middle"][row] == expected[min(POINTS, (int(bucket) + 1) * width) - 1]
+    with studio.page.expect_download() as download:
+        studio.chart("train/loss").hover()
+        studio.chart("train/loss").get_by_label("Download CSV").click()
+    header, *rows = download.value.path().read_text().splitlines()
+    at = header.split(",").index("smooth")
+    assert [float(row.split(",")[at]) for row in rows] == line["middle"]
+    studio.open(**view, **{"median": 1, "from": 7770, "to": 7820})
+    near = studio.scene("train/loss", "width=1")["lines"][0]
+    assert near["middle"] == expected[7770:7820]
+
+
+def test_arcsinh(filled: Server, studio_of: Pages) -> None:
+    """An axis for values of both signs and all sizes: zero and powers of ten stand on it."""
+    curve = [(step, (-1) ** step * 10.0 ** (step % 7 - 3)) for step in range(300)]
+    filled.put("signed", "train/signed", curve)
+    studio = studio_of(filled).open(runs="signed", metrics="signed")
+    studio.scene("train/signed", "points=300")
+    studio.page.get_by_role("radio", name="Arcsinh").check(force=True)
+    scene = studio.scene("train/signed", "scale=arcsinh")
+    assert scene["threshold"] == 1
+    low, high = scene["y"]
+    assert low < -1000 < 1000 < high < 2500
+    assert scene["above"]["buckets"] == scene["below"]["buckets"] == 0
+    assert math.asinh(low) == pytest.approx(-math.asinh(high), rel=1e-3)
+
+
 def test_nan_is_an_event(filled: Server, studio_of: Pages) -> None:
     """The chart says where the first NaN is, draws no line over it, and a key goes there."""
     studio = studio_of(filled).open(runs="^bad$")
@@ -149,14 +191,23 @@ def test_nan_is_an_event(filled: Server, studio_of: Pages) -> None:
 
 
 def test_the_robust_axis_hides_nothing_silently(filled: Server, studio_of: Pages) -> None:
-    """Quantiles make the axis, and the chart says how many buckets are outside and how far."""
+    """Quantiles make the axis, and the chart says how many points are outside and how far."""
     studio = studio_of(filled).open(runs="noisy-1", y="robust")
     scene = studio.scene("train/loss", "scale=robust")
-    assert scene["y"][1] < 10
+    values = sorted(value for _, value in noisy(1))
+    first, last = values[round(0.01 * (POINTS - 1))], values[round(0.99 * (POINTS - 1))]
+    pad = 0.05 * (last - first)
+    assert scene["y"] == pytest.approx([first - pad, last + pad], rel=1e-12)
+    above = sum(value > scene["y"][1] for value in values)
+    below = sum(value < scene["y"][0] for value in values)
+    assert (scene["above"]["points"], scene["below"]["points"]) == (above, below)
+    assert above > below == 0
     assert scene["above"]["extreme"] == 99.5
-    outside = sum(value > scene["y"][1] for value in scene["lines"][0]["max"])
-    assert scene["above"]["buckets"] == outside
-    assert f"▲ {outside} bucket" in studio.chart("train/loss").inner_text()
+    text = studio.chart("train/loss").inner_text()
+    assert f"▲ {above} points, up to 99.5" in text
+    assert "▼" not in text
+    heard = studio.over("train/loss").get_attribute("aria-label") or ""
+    assert f"Above the axis: {above} points, up to 99.5." in heard
 
 
 @pytest.mark.parametrize(("axis", "span"), [("relative", 9_999_000), ("wall", 9_999_000)])

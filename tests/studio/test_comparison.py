@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -93,6 +95,50 @@ def test_groups_have_mean_band_and_members(sweep: Server, studio_of: Pages) -> N
     assert legend.inner_text().split() == ["0.01", "0.1"]
 
 
+def test_seeds_are_folded(sweep: Server, studio_of: Pages) -> None:
+    """All but the seed are a group on demand, with 95 % bands; by default alone."""
+    studio = studio_of(sweep).open(runs="slow|fast")
+    studio.scene("train/loss", "lines=4")
+    studio.page.get_by_label("Group").select_option("all but the seed")
+    studio.page.get_by_role("radio", name="95 %").check(force=True)
+    scene = studio.scene("train/loss", "band=95")
+    assert studio.view() == {"runs": "slow|fast", "seeds": "fold", "band": "95"}
+    assert [line["label"] for line in scene["lines"]] == ["learning_rate=0.01", "learning_rate=0.1"]
+    for line, rate in zip(scene["lines"], (0.01, 0.1), strict=True):
+        one, other = (dict(loss(rate, seed)) for seed in (1, 2))
+        for row, x in enumerate(line["x"]):
+            values = [one[int(x)], other[int(x)]]
+            # Student's t for two runs.
+            away = 12.7062 * statistics.stdev(values) / math.sqrt(2)
+            assert line["middle"][row] == pytest.approx(statistics.fmean(values))
+            assert line["min"][row] == pytest.approx(statistics.fmean(values) - away)
+            assert line["max"][row] == pytest.approx(statistics.fmean(values) + away)
+    assert "95 % confidence" in (studio.over("train/loss").get_attribute("aria-label") or "")
+    studio.page.keyboard.press("b")
+    assert "band" not in studio.view()
+    for seed in range(3):
+        sweep.run(f"twin-{seed}", seed=float(seed), model="mlp")
+        sweep.put(f"twin-{seed}", "twins", [(step, float(seed)) for step in range(9)])
+    studio.open(runs="twin")
+    scene = studio.scene("twins", "lines=1")
+    assert sorted(scene["lines"][0]["members"]) == ["twin-0", "twin-1", "twin-2"]
+    assert (set(scene["lines"][0]["min"]), set(scene["lines"][0]["max"])) == ({0.0}, {2.0})
+    studio.page.get_by_role("button", name="Draw each").click()
+    studio.scene("twins", "lines=3")
+    assert studio.view()["seeds"] == "apart"
+
+
+def test_differences_show_the_noise_of_seeds(sweep: Server, studio_of: Pages) -> None:
+    """Behind differences of groups lies how far the runs of the baseline's group are apart."""
+    studio = studio_of(sweep).open(runs="slow|fast", base="slow-1", group="learning_rate")
+    noise = studio.scene("train/loss", "difference=true")["noise"]
+    assert sorted(noise["members"]) == ["slow-1", "slow-2"]
+    assert set(noise["min"]) == {0.0}
+    assert noise["max"] == pytest.approx([0.01] * STEPS)
+    studio.open(runs="slow-1|fast", base="slow-1", group="learning_rate")
+    assert studio.scene("train/loss", "difference=true")["noise"] is None
+
+
 def test_a_baseline_gives_differences(sweep: Server, studio_of: Pages) -> None:
     """Every chart shows the distance from the baseline, which lies at zero, and says so."""
     studio = studio_of(sweep).open(runs="slow|fast", base="slow-1")
@@ -171,3 +217,45 @@ def test_colours_belong_to_runs(sweep: Server, studio_of: Pages) -> None:
     studio.open(runs="fast", off="fast-1")
     studio.page.locator("[data-run=fast-2]").wait_for()
     assert studio.page.evaluate(swatch) == first
+
+
+def test_colours_by_parameter(sweep: Server, studio_of: Pages) -> None:
+    """Runs of one value have one colour, in charts, list and legend; groups have theirs."""
+    studio = studio_of(sweep).open(runs="slow|fast")
+    studio.scene("train/loss", "lines=4")
+    studio.page.get_by_role("combobox", name="Colour").select_option("learning_rate")
+    legend = studio.page.get_by_role("list", name="Colours of learning_rate")
+    assert legend.inner_text().split() == ["0.01", "0.1"]
+    studio.page.wait_for_function(
+        """() => new Set([...document.querySelectorAll('[data-run] input')]
+            .map((each) => each.style.getPropertyValue('--color'))).size === 2"""
+    )
+    lines = studio.scene("train/loss", "slots=2")["lines"]
+    slots = {line["id"]: line["slot"] for line in lines}
+    assert slots["slow-1"] == slots["slow-2"] != slots["fast-1"] == slots["fast-2"]
+    assert studio.view()["color"] == "learning_rate"
+    studio.page.get_by_role("combobox", name="Colour").select_option("seed")
+    studio.page.get_by_label("Group").select_option("model")
+    studio.scene("train/loss", "lines=1")
+    assert studio.page.get_by_role("combobox", name="Colour").count() == 0
+
+
+def test_the_time_to_a_target(sweep: Server, studio_of: Pages) -> None:
+    """The table has when each run first got below a value, sorts by it, or what is wrong."""
+    studio = studio_of(sweep).open(page="table", runs="slow|fast")
+    field = studio.page.get_by_label("Time to")
+    field.fill("train/loss <")
+    studio.page.get_by_text("Write a metric, < or >, and a number").wait_for()
+    field.fill("train/loss < 0.335")
+    for name, (rate, seed) in RUNS.items():
+        step = next((step for step, value in loss(rate, seed) if value < 0.335), None)
+        row = studio.page.locator("tbody tr", has_text=name)
+        row.get_by_text(f"step {step}" if step is not None else "–", exact=False).last.wait_for()
+    # A point is put every second.
+    assert "21 s, step 21" in studio.page.locator("tbody tr", has_text="fast-1").inner_text()
+    studio.page.get_by_role("button", name="train/loss < 0.335").click()
+    studio.page.get_by_role("button", name="train/loss < 0.335").click()
+    names = [each.inner_text() for each in studio.page.locator("tbody th").all()]
+    assert names[:2] == ["fast-1", "fast-2"]
+    assert studio.view()["target"] == "train/loss < 0.335"
+    assert studio.view()["by"] == "t"

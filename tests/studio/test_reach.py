@@ -24,10 +24,10 @@ SIZES = {"desktop": (1440, 900), "tablet": (820, 1180), "phone": (390, 844)}
 VIEWS: dict[str, dict[str, Any]] = {
     "charts": {},
     "group": {"group": "rate", "y": "robust"},
-    "table": {"page": "table"},
+    "table": {"page": "table", "target": "train/loss < 5"},
     "details": {"run": "one"},
     "points": {"points": '["one","train/loss",0,20]'},
-    "single": {"chart": "train/loss", "at": 5, "on_chart": "train/loss"},
+    "single": {"chart": "train/loss", "at": 5, "on_chart": "train/loss", "color": "rate"},
 }
 
 

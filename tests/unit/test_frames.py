@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +22,16 @@ from stepwell.model.errors import DamagedSeriesError, StoreError
 from stepwell.model.points import NO_STEP, Points
 from stepwell.query import digests as digests_module
 from stepwell.query import frames as frames_module
+from stepwell.query import loading as loading_module
+from stepwell.query import medians as medians_module
 from stepwell.query import plans as plans_module
+from stepwell.query import robust as robust_module
 from stepwell.query.digests import Digests
 from stepwell.query.frames import ChartFrame, Charts, SeriesFrame
 from stepwell.query.grids import Grid, XAxis, grid_over, round_width
+from stepwell.query.medians import with_medians
 from stepwell.query.plans import FrameQuery, RunSeries
+from stepwell.query.robust import robust_of
 from stepwell.query.smoothing import Smoothing
 from stepwell.store.protocol import ColumnName, Extent, Outline
 from stepwell.store.sqlite.viewing import extent_of
@@ -371,7 +377,7 @@ def test_many_series_are_what_each_is_alone(smoothing: Smoothing | None) -> None
 def test_what_memory_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many series are looked at some at a time; one that cannot be sorted as a whole says so."""
     monkeypatch.setattr(frames_module, "_TOGETHER_POINTS_MAX", 5)
-    monkeypatch.setattr(plans_module, "_SORTED_POINTS_MAX", 6)
+    monkeypatch.setattr(plans_module, "SORTED_POINTS_MAX", 6)
     back = [ReferencePoint(9 - i, i, 1.0) for i in range(8)]
     series = [[ReferencePoint(i, i, 1.0) for i in range(3)]] * 4
     outlines = [*(cut(points, []) for points in series), cut(back, [2, 4])]
@@ -381,6 +387,88 @@ def test_what_memory_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     check_chart(chart._replace(series=chart.series[:4]), series, query, [0] * 4)
     assert "8 points" in str(chart.series[4])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.one_of(points_lists, in_order), min_size=1, max_size=3),
+    st.lists(st.integers(0, 60), max_size=3),
+    st.integers(1, 9),
+    st.one_of(st.none(), st.integers(-5, 50)),
+)
+def test_rolling_medians(
+    series: list[list[ReferencePoint]], places: list[int], window: int, start: int | None
+) -> None:
+    """At each bucket's last point: the median of the last finite points, wherever one looks."""
+    outlines = [cut(points, places) for points in series]
+    query = FrameQuery(XAxis.STEP, 4, start, None if start is None else start + 20)
+    view = ListView(outlines)
+    asked = [RunSeries(each) for each in outlines]
+    chart = Charts(Digests(1 << 20)).chart(view, asked, query)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading_module, "_LOADED_POINTS_MAX", 7)
+        patch.setattr(medians_module, "_SORTED_AT_ONCE", 20)
+        found = with_medians(view, asked, chart, XAxis.STEP, window)
+    for points, frame in zip(series, found.series, strict=True):
+        assert isinstance(frame, SeriesFrame)
+        assert frame.smooth is not None
+        known = sorted((p for p in points if p.step is not None), key=lambda p: p.step or 0)
+        for row, bucket in enumerate(frame.rows.bucket.tolist()):
+            assert found.grid is not None
+            stop = found.grid.start + (bucket + 1) * found.grid.width
+            values = [p.value for p in known if (p.step or 0) < stop and math.isfinite(p.value)]
+            last = values[-window:]
+            low, high = (statistics.median_low(last), statistics.median_high(last)) if last else (
+                math.nan, math.nan)  # fmt: skip
+            expected = low if low == high else low / 2 + high / 2
+            assert frame.smooth[row] == pytest.approx(expected, rel=1e-15, nan_ok=True)
+
+
+def test_a_median_of_what_cannot_be_read_or_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a series is an error of its own."""
+    monkeypatch.setattr(medians_module, "SORTED_POINTS_MAX", 6)
+    back = cut([ReferencePoint(9 - i, i, 1.0) for i in range(8)], [2, 4])
+    broken, fine = (cut([ReferencePoint(i, i, 1.0) for i in range(3)], []) for _ in range(2))
+    view = ListView([back, broken, fine])
+    asked = [RunSeries(each) for each in view.outlines]
+    chart = Charts(Digests(1 << 20)).chart(view, asked, FrameQuery(XAxis.STEP, 4))
+    broken.pieces[0].is_damaged = True  # type: ignore[attr-defined]
+    found = with_medians(view, asked, chart, XAxis.STEP, 3).series
+    assert "8 points" in str(found[0])
+    assert isinstance(found[1], DamagedSeriesError)
+    assert isinstance(found[2], SeriesFrame)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(points_lists, min_size=1, max_size=3), st.integers(1, 6), st.integers(1, 9))
+def test_what_is_outside_of_a_robust_axis(
+    series: list[list[ReferencePoint]], place: int, sampled: int
+) -> None:
+    """Points below and above are counted one by one, whatever part of them made the axis."""
+    outlines = [cut(points, [place]) for points in series]
+    grid = Grid(2, 7, 3)
+    view = ListView(outlines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(robust_module, "SAMPLED_MAX", sampled)
+        patch.setattr(loading_module, "_LOADED_POINTS_MAX", 3)
+        patch.setattr(robust_module, "POINTS_MIN", 4)
+        found = robust_of(view, [RunSeries(each) for each in outlines], grid, XAxis.STEP)
+    inside = [
+        point.value
+        for points in series
+        for point in points
+        if point.step is not None and grid.start <= point.step < grid.stop
+    ]
+    finite = [value for value in inside if math.isfinite(value)]
+    if not finite:
+        assert found is None
+        return
+    assert found is not None
+    assert math.isfinite(found.low)
+    assert math.isfinite(found.high)
+    assert found.below == sum(value < found.low for value in finite)
+    assert found.above == sum(value > found.high for value in finite)
+    assert (found.least, found.greatest) == (min(finite), max(finite))
 
 
 def test_bounds_beyond_everything() -> None:

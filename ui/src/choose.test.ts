@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { drawn, freshness, groups, listed, NEWEST, parameterNames, toggle } from './choose'
+import { drawn, freshness, groupingOf, groupOf, groups, listed, NEWEST, parameterNames, slotsOf, toggle } from './choose'
+import { rampSlot } from './palette'
 import type { Run } from './types'
 import { DEFAULTS } from './view'
 
@@ -46,6 +47,35 @@ test('a run that says it runs and is silent has stalled', () => {
 test('parameters that differ come first, and groups are in the order of numbers', () => {
   const runs = [0.1, 0.0003, 0.03].map((lr, index) => run(`${index}`, { parameters: { lr, a: 1 } }))
   expect(parameterNames(runs)).toEqual([{ name: 'lr', differs: true }, { name: 'a', differs: false }])
-  expect(groups(runs, 'lr')).toEqual(['0.0003', '0.03', '0.1'])
-  expect(groups(runs, 'none')).toEqual(['(none)'])
+  const by = (group: string) => groupingOf(runs, { group, seeds: 'auto' })!
+  expect(groups(runs, by('lr'))).toEqual(['0.0003', '0.03', '0.1'])
+  expect(groups(runs, by('none'))).toEqual(['(none)'])
+  expect(groups(runs, by('constructor'))).toEqual(['(none)'])
+})
+
+test('seeds are folded where nothing else differs, or where someone says so', () => {
+  const seeded = (name: string, lr: number, seed: number) => run(name, { parameters: { lr, seed, a: 1 } })
+  const two = [seeded('a', 0.1, 1), seeded('b', 0.1, 2)]
+  const same = [...two, seeded('c', 0.1, 3)]
+  const other = [...two, seeded('c', 0.2, 1)]
+  const auto = { group: '', seeds: 'auto' } as const
+  expect(groupingOf(same, auto)).toEqual({ by: [], seeds: ['seed'], auto: true })
+  expect(groups(same, groupingOf(same, auto)!)).toEqual(['all seeds'])
+  expect(groupingOf(two, auto)).toBeNull()
+  expect(groupingOf(other, auto)).toBeNull()
+  expect(groupingOf(same, { group: '', seeds: 'apart' })).toBeNull()
+  const folded = groupingOf(other, { group: '', seeds: 'fold' })!
+  expect(other.map((each) => groupOf(each, folded))).toEqual(['lr=0.1', 'lr=0.1', 'lr=0.2'])
+  // A run without a seed is none of them.
+  expect(groupingOf([...same, run('d')], auto)).toBeNull()
+  expect(groupingOf([run('d'), run('e')], { group: '', seeds: 'fold' })).toBeNull()
+  expect(groupingOf(LIST.map((each, seed) => ({ ...each, parameters: { speed: seed } })), auto)).toBeNull()
+})
+
+test('numbers are on a ramp, few values and words are not', () => {
+  expect(slotsOf(['0.01', '0.03', '0.1'])).toEqual([0, 0.5, 1].map(rampSlot))
+  expect(slotsOf(['0.01', '0.1'])).toEqual([0, 1])
+  expect(slotsOf(['adam', 'sgd', '3'])).toEqual([0, 1, 2])
+  expect(slotsOf(['(none)', '1', '2', '3'])).toEqual([0, ...[0, 0.5, 1].map(rampSlot)])
+  expect(slotsOf([])).toEqual([])
 })

@@ -1,5 +1,6 @@
 /** Which runs are listed, which are drawn, and how they are called. */
 
+import { rampSlot } from './palette'
 import type { Run } from './types'
 import { filter, type View } from './view'
 
@@ -59,16 +60,67 @@ export function freshness(run: Run, now: number): Freshness {
 
 export const NO_VALUE = '(none)'
 
-/** The group that a run is in: its value of a parameter. */
-export function groupOf(run: Run | undefined, parameter: string): string {
-  return String(run?.parameters?.[parameter] ?? NO_VALUE)
+/** How runs are grouped: those that share the values of these parameters are together. */
+export interface Grouping {
+  by: string[]
+  /** The seeds that the runs of a group differ in; empty where one parameter was chosen. */
+  seeds: string[]
+  /** Nobody chose it: nothing else differs. */
+  auto: boolean
+}
+
+/** Two runs are compared; from so many on they are a group without anyone saying so. */
+const FOLDED_MIN = 3
+/** What a seed is called. */
+const SEED = /(seed|random_state)$/i
+
+/** The seeds in which runs differ, and what else they differ in; null: there is nothing to fold. */
+export function seedsOf(list: Run[]): { seeds: string[]; by: string[] } | null {
+  const differing = parameterNames(list).filter(({ differs }) => differs).map(({ name }) => name)
+  const seeds = differing.filter((name) => SEED.test(name))
+  return seeds.length ? { seeds, by: differing.filter((name) => !SEED.test(name)) } : null
+}
+
+export function groupingOf(list: Run[], view: Pick<View, 'group' | 'seeds'>): Grouping | null {
+  if (view.group) return { by: [view.group], seeds: [], auto: false }
+  const found = view.seeds === 'apart' ? null : seedsOf(list)
+  if (!found) return null
+  if (view.seeds === 'fold') return { ...found, auto: false }
+  const seeded = list.every((run) => found.seeds.some((name) => Object.hasOwn(run.parameters ?? {}, name)))
+  return seeded && !found.by.length && list.length >= FOLDED_MIN ? { ...found, auto: true } : null
+}
+
+/** A run's own value of a parameter, which may be called like anything that all objects have. */
+function valueOf(run: Run | undefined, name: string): string {
+  const parameters = run?.parameters ?? {}
+  return String(Object.hasOwn(parameters, name) ? parameters[name] : NO_VALUE)
+}
+
+/** The name of the group that a run is in. */
+export function groupOf(run: Run | undefined, { by, seeds }: Grouping): string {
+  const value = (name: string) => valueOf(run, name)
+  if (!seeds.length) return value(by[0])
+  return by.map((name) => `${name}=${value(name)}`).join(', ') || 'all seeds'
 }
 
 /** All groups in order, whichever runs are drawn: their colours come from their places. */
-export function groups(list: Run[], parameter: string): string[] {
-  const names = new Set(list.map((run) => groupOf(run, parameter)))
-  const byNumber = (a: string, b: string) => Number(a) - Number(b)
-  return [...names].sort((a, b) => byNumber(a, b) || a.localeCompare(b, 'en', { numeric: true }))
+export function groups(list: Run[], grouping: Grouping): string[] {
+  const found = new Map(list.map((run) =>
+    [groupOf(run, grouping), grouping.by.map((name) => valueOf(run, name))]))
+  const compare = (a: string, b: string) =>
+    Number(a) - Number(b) || a.localeCompare(b, 'en', { numeric: true })
+  return [...found]
+    .sort(([, one], [, other]) =>
+      one.reduce((order, value, index) => order || compare(value, other[index]), 0))
+    .map(([name]) => name)
+}
+
+/** The slots of the values of a parameter: on a ramp where they are numbers, three or more. */
+export function slotsOf(values: string[]): number[] {
+  const known = values.filter((value) => value !== NO_VALUE)
+  const numbers = known.length > 2 && known.every((value) => value.trim() !== '' && Number.isFinite(Number(value)))
+  return values.map((value, index) =>
+    numbers && value !== NO_VALUE ? rampSlot(known.indexOf(value) / (known.length - 1)) : index)
 }
 
 /** The parameters of any run, those that differ first. */
@@ -80,7 +132,7 @@ export function parameterNames(runs: Run[]): { name: string; differs: boolean }[
       values.get(name)!.add(String(value))
     }
   }
-  const missing = (name: string) => runs.some((run) => !(name in (run.parameters ?? {})))
+  const missing = (name: string) => runs.some((run) => !Object.hasOwn(run.parameters ?? {}, name))
   return [...values]
     .map(([name, seen]) => ({ name, differs: seen.size > 1 || missing(name) }))
     .sort((a, b) => Number(b.differs) - Number(a.differs) || a.name.localeCompare(b.name))

@@ -31,6 +31,9 @@ class Cursor {
 
 export const cursor = new Cursor()
 
+/** Whether the next list of points is opened to write a note. */
+export const noting = { wanted: false }
+
 /** What each line has at the bucket nearest to `x`, highest first; far ones are left out. */
 export function entriesAt(scene: Scene, x: number): Entry[] {
   const far = Math.max((scene.x[1] - scene.x[0]) * 0.03, scene.width)

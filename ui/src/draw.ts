@@ -1,6 +1,7 @@
 /** Draws a scene's lines on a canvas. Knows no chart library: only a mapping to pixels. */
 
-import type { Line, Scene } from './scene'
+import { drawNotes } from './drawnotes'
+import { beyond, type Line, type Scene } from './scene'
 
 export interface Mapping {
   left: number
@@ -16,7 +17,11 @@ export interface Mapping {
 export interface Style {
   color: (line: Line) => string
   dash: (line: Line) => number[]
+  /** Number of a mark along the line; 0: none. */
+  shape: (line: Line) => number
   paper: string
+  text: string
+  font: string
   muted: string
   /** The line that is lit, the others dimmed. */
   lit: string | null
@@ -31,14 +36,16 @@ export function mapping(
   const [x0, x1] = scene.x
   const [y0, y1] = scene.y
   const log = scene.scale === 'log'
-  const [a, b] = log ? [Math.log10(y0), Math.log10(y1)] : [y0, y1]
+  const bent = (y: number) => log ? (y > 0 ? Math.log10(y) : NaN)
+    : scene.scale === 'arcsinh' ? Math.asinh(y / scene.threshold) : y
+  const [a, b] = [bent(y0), bent(y1)]
   const clamp = (part: number) => Math.max(-9, Math.min(10, part))
   return {
     ...box,
     ratio,
     toX: (x) => box.left + clamp((x - x0) / (x1 - x0)) * box.width,
     toY: (y) => {
-      const at = log ? (y > 0 ? Math.log10(y) : NaN) : y
+      const at = bent(y)
       // Halves first: the span of ±8e307 is no float64.
       const part = (at / 2 - a / 2) / (b / 2 - a / 2)
       return box.top + (1 - clamp(part)) * box.height
@@ -57,6 +64,7 @@ export function drawScene(
   const lit = scene.lines.filter((line) => line.id === style.lit)
   const others = scene.lines.filter((line) => line.id !== style.lit)
   const crowd = scene.lines.length
+  if (scene.noise) drawNoise(context, scene.noise, map, style)
   for (const line of others) drawLine(context, line, map, style, lit.length > 0, crowd)
   const front = lit.length ? lit : scene.lines.filter((line) => line.id === style.near)
   for (const line of front) {
@@ -64,7 +72,37 @@ export function drawScene(
     drawLine(context, line, map, style, false, 1, true)
   }
   for (const line of scene.lines) drawBad(context, scene, line, map, style)
+  drawBeyond(context, scene, map, style)
+  drawNotes(context, scene, map, style)
   context.restore()
+}
+
+/** Arrows at the border, where something lies beyond it. */
+function drawBeyond(
+  context: CanvasRenderingContext2D, scene: Scene, map: Mapping, style: Style,
+): void {
+  const size = 3.5 * map.ratio
+  const [low, high] = scene.y
+  const arrows = (out: (line: Line, row: number) => boolean, edge: number, way: number) => {
+    const taken = new Set<number>()
+    for (const line of scene.lines) {
+      context.fillStyle = style.color(line)
+      for (let row = 0; row < line.x.length; row += 1) {
+        if (!out(line, row)) continue
+        const x = map.toX(line.x[row])
+        const place = Math.round(x / (2 * size))
+        if (taken.has(place)) continue
+        taken.add(place)
+        context.beginPath()
+        context.moveTo(x, edge)
+        context.lineTo(x + size, edge + way * 1.7 * size)
+        context.lineTo(x - size, edge + way * 1.7 * size)
+        context.fill()
+      }
+    }
+  }
+  if (beyond(scene.above)) arrows((line, row) => line.max[row] > high, map.top, 1)
+  if (beyond(scene.below)) arrows((line, row) => line.min[row] < low, map.top + map.height, -1)
 }
 
 function drawLine(
@@ -90,6 +128,8 @@ function drawLine(
   trace(context, line.x, line.middle, map)
   context.setLineDash([])
   drawLonely(context, line, map, crowded, lit)
+  const shape = style.shape(line)
+  if (shape) drawShapes(context, line, map, shape)
   context.globalAlpha = 1
 }
 
@@ -162,6 +202,15 @@ function drawEnvelope(
   }
 }
 
+/** How far runs of one kind are apart: a grey band behind the lines. */
+function drawNoise(
+  context: CanvasRenderingContext2D, noise: Line, map: Mapping, style: Style,
+): void {
+  context.strokeStyle = style.muted
+  context.fillStyle = style.muted
+  drawEnvelope(context, noise, map, 1.4, 1)
+}
+
 /**
  * A point between two breaks, or alone in its series, is a dot; so is each of a few, unless there are
  * so many lines that dots would hide them (and take three times as long as they do).
@@ -178,6 +227,32 @@ function drawLonely(
     if (Number.isNaN(y)) continue
     context.beginPath()
     context.arc(map.toX(line.x[row]), y, size, 0, 7)
+    context.fill()
+  }
+}
+
+/** Marks along a line, each line's at other places. */
+function drawShapes(
+  context: CanvasRenderingContext2D, line: Line, map: Mapping, shape: number,
+): void {
+  const size = 3.5 * map.ratio
+  const apart = 64 * map.ratio
+  let next = map.left + ((line.slot * 23) % 64) * map.ratio
+  for (let row = 0; row < line.x.length; row += 1) {
+    const [x, y] = [map.toX(line.x[row]), map.toY(line.middle[row])]
+    if (x < next || Number.isNaN(y)) continue
+    while (next <= x) next += apart
+    context.beginPath()
+    if (shape === 1) context.arc(x, y, size, 0, 7)
+    else if (shape === 2) context.rect(x - size, y - size, 2 * size, 2 * size)
+    else if (shape === 3) {
+      context.moveTo(x, y - 1.2 * size)
+      context.lineTo(x + 1.2 * size, y + size)
+      context.lineTo(x - 1.2 * size, y + size)
+    } else {
+      diamond(context, x, y, 1.3 * size)
+      continue
+    }
     context.fill()
   }
 }

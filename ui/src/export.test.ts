@@ -9,7 +9,8 @@ vi.mock('./plot', () => ({ picture: () => Promise.resolve(null) }))
 test('a bucket that is spelled in the address is read again, and nothing else', () => {
   const scene = build(chartOf({ 'a/"b"': [[0, 1], [5, 2]] }, 5), {
     axis: 'step', scale: 'linear', from: null, to: null, base: '', groupOf: null, groups: [],
-    labelOf: (run) => run, slotOf: () => 0, drawn: () => true,
+    band: 'range',
+    labelOf: (run) => run, slotOf: () => 0, drawn: () => true, notesOf: () => [],
   })
   expect(readBucket(bucketOf(scene, scene.lines[0], 1)))
     .toEqual({ run: 'a/"b"', metric: 'train/loss', start: 5, stop: 10 })

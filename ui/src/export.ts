@@ -3,13 +3,15 @@
 import { framesCsv } from './api'
 import { completeness, type Line, type Scene } from './scene'
 import { visible } from './format'
+import { bandText, noiseText } from './groups'
 import { color } from './palette'
 import { colors } from './paint'
 import { picture, type Plot } from './plot'
 import { said, studio } from './studio.svelte'
+import { smoothOf } from './view'
 import { looking } from './view.svelte'
 
-function save(blob: Blob, name: string): void {
+export function save(blob: Blob, name: string): void {
   const link = document.createElement('a')
   link.href = URL.createObjectURL(blob)
   link.download = name
@@ -24,12 +26,13 @@ export function fileName(metric: string, kind: string): string {
 }
 
 export async function saveCsv(metric: string, buckets: number): Promise<void> {
-  const { x, from, to, smooth } = looking.now
+  const { x, from, to } = looking.now
   try {
     const blob = await framesCsv({
       x, buckets, start: from, stop: to,
       charts: [{ metric, runs: studio.drawn.slice(0, 300) }],
-      smooth: smooth > 0 ? { kind: 'ema', weight: smooth } : null,
+      smooth: smoothOf(looking.now),
+      robust: false,
     })
     save(blob, fileName(metric, 'csv'))
   } catch (error) {
@@ -42,8 +45,11 @@ export async function savePng(plot: Plot, scene: Scene): Promise<void> {
     text: visible(line.label), color: color(line.slot, studio.theme),
   }))
   const note = [`x: ${scene.axis}`, completeness(scene)]
-  if (looking.now.smooth) note.push(`smoothed with weight ${looking.now.smooth}`)
+  const smooth = smoothOf(looking.now)
+  if (smooth) note.push(smooth.kind === 'ema' ? `smoothed with weight ${smooth.weight}` : `medians of ${smooth.window} points`)
   if (scene.difference) note.push(`difference from ${visible(studio.label(looking.now.base))}`)
+  if (scene.band) note.push(bandText(scene.band))
+  if (scene.noise) note.push(noiseText(scene.noise))
   const blob = await picture(plot, visible(scene.metric), labels, note.join(' · '), colors(studio.theme))
   if (blob) save(blob, fileName(scene.metric, 'png'))
 }

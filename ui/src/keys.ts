@@ -2,9 +2,11 @@
 
 import { drawn, toggle } from './choose'
 import { clear, cursor, pin } from './cursor.svelte'
+import { saveView } from './save'
+import { saved } from './saved'
 import { pause, studio } from './studio.svelte'
 import { change, looking } from './view.svelte'
-import { AXES, SCALES, type View } from './view'
+import { AXES, BANDS, SCALES, type View } from './view'
 
 export interface Doors {
   help: () => void
@@ -23,16 +25,18 @@ export const KEYS: { title: string; keys: [keys: string[], does: string][] }[] =
   {
     title: 'See',
     keys: [
-      [['x'], 'step, relative time, wall time'], [['y'], 'linear, log, robust'],
-      [['l'], 'log and back'], [['s', 'S'], 'smooth more, less'], [['t'], 'table of runs, and back'],
+      [['x'], 'step, relative time, wall time'], [['y'], 'linear, log, arcsinh, robust'],
+      [['l'], 'log and back'], [['s', 'S'], 'smooth more, less'], [['v'], 'average or median'], [['t'], 'table of runs, and back'],
       [['+', '−'], 'larger, smaller charts'], [['d'], 'charts that differ most first'],
+      [['g'], 'fold seeds, and back'], [['b'], 'band of groups: range, 95 %'],
     ],
   },
   {
     title: 'In a chart',
     keys: [
       [['←', '→'], 'step through points (with Shift: ten)'], [['↑', '↓'], 'line above, below'],
-      [['Enter'], 'list the points of the bucket'], [['n'], 'jump to the first NaN'],
+      [['Enter'], 'list the points of the bucket'], [['n'], 'jump to the first NaN'], [['m'], 'write a note at the cursor'],
+      [['z', 'Z'], 'nearer, farther'], [['<', '>'], 'earlier, later'],
       [['p'], 'pin the cursor'], [['c'], 'copy what the cursor shows'], [['f'], 'fill the page'],
     ],
   },
@@ -40,7 +44,7 @@ export const KEYS: { title: string; keys: [keys: string[], does: string][] }[] =
     title: 'Go',
     keys: [
       [['['], 'back: undo'], [[']'], 'forward: redo'], [['0'], 'whole x axis'],
-      [['Pause', '.'], 'pause and resume'], [['?'], 'this page'], [['Esc'], 'close'],
+      [['Pause', '.'], 'pause and resume'], [['w'], 'save the view as a file'], [['?'], 'this page'], [['Esc'], 'close'],
     ],
   },
 ]
@@ -98,7 +102,10 @@ const ACTIONS: Record<string, (doors: Doors) => void> = {
   l: () => change({ y: looking.now.y === 'log' ? 'linear' : 'log' }),
   s: () => change({ smooth: SMOOTHS.find((each) => each > looking.now.smooth) ?? 0 }, 'smooth'),
   S: () => change({ smooth: SMOOTHS.findLast((each) => each < looking.now.smooth) ?? 0 }, 'smooth'),
+  v: () => change({ median: !looking.now.median }),
   d: () => change({ sort: looking.now.sort === 'difference' ? 'name' : 'difference' }),
+  g: () => change({ group: '', seeds: studio.grouping?.seeds.length ? 'apart' : 'fold' }),
+  b: () => change({ band: next(BANDS, looking.now.band) }),
   t: () => change({ page: looking.now.page === 'table' ? 'charts' : 'table' }),
   '+': () => change({ size: SIZES[Math.min(2, SIZES.indexOf(looking.now.size) + 1)] }),
   '-': () => change({ size: SIZES[Math.max(0, SIZES.indexOf(looking.now.size) - 1)] }),
@@ -109,8 +116,12 @@ const ACTIONS: Record<string, (doors: Doors) => void> = {
   ']': () => history.forward(),
   '.': () => pause(!studio.paused),
   Pause: () => pause(!studio.paused),
+  w: () => void saveView(),
   '?': (doors) => doors.help(),
 }
+
+/** What a saved view cannot do. */
+const SERVER_ONLY = new Set(['x', 's', 'S', 'v', 'w', '.', 'Pause'])
 
 export function keys(event: KeyboardEvent, doors: Doors): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
@@ -125,7 +136,7 @@ export function keys(event: KeyboardEvent, doors: Doors): void {
   // A button takes its own space and Enter.
   if (event.key === ' ' && target.closest('button, input, a, summary, [role=application]')) return
   const action = ACTIONS[event.key]
-  if (!action) return
+  if (!action || (saved.data && SERVER_ONLY.has(event.key))) return
   event.preventDefault()
   action(doors)
 }

@@ -7,6 +7,7 @@ export interface Changed {
   runs: string[]
   new: string[]
   deleted: string[]
+  modified: string[]
 }
 
 export type LiveState = 'connecting' | 'open' | 'lost' | 'paused'

@@ -4,7 +4,9 @@ import { Loader, type Wanted } from './loader'
 import { frameOf } from './testing'
 import type { ChartFrame, FrameRequest } from './types'
 
-const WANTED: Wanted = { x: 'step', start: null, stop: null, smooth: 0, runs: ['a'], base: '' }
+const WANTED: Wanted = {
+  x: 'step', start: null, stop: null, smooth: null, robust: false, runs: ['a'], base: '',
+}
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
@@ -83,7 +85,7 @@ test('another view asks anew, with the baseline; a chart that comes back is ther
   let frame: ChartFrame | null = null
   loader.enter('x', 300, (next) => (frame = next))
   expect(frame).not.toBeNull()
-  loader.want({ ...WANTED, smooth: 0.9, base: 'b' })
+  loader.want({ ...WANTED, smooth: { kind: 'ema', weight: 0.9 }, base: 'b' })
   await vi.advanceTimersByTimeAsync(100)
   expect(asked).toHaveLength(2)
   expect(asked[1]).toMatchObject({ smooth: { weight: 0.9 }, charts: [{ runs: ['a', 'b'] }] })

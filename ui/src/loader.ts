@@ -3,14 +3,15 @@
  * until the next frame is there, so that nothing flickers.
  */
 
-import type { Axis, ChartFrame, FrameRequest } from './types'
+import type { Axis, ChartFrame, FrameRequest, Smooth } from './types'
 import type { FrameAnswer } from './api'
 
 export interface Wanted {
   x: Axis
   start: number | null
   stop: number | null
-  smooth: number
+  smooth: Smooth | null
+  robust: boolean
   runs: string[]
   /** The baseline, fetched also where it is not drawn. */
   base: string
@@ -187,7 +188,8 @@ export class Loader {
         start: wanted.start,
         stop: wanted.stop,
         charts: seats.map(([key]) => ({ metric: key.slice(0, key.lastIndexOf('\n')), runs })),
-        smooth: wanted.smooth > 0 ? { kind: 'ema', weight: wanted.smooth } : null,
+        smooth: wanted.smooth,
+        robust: wanted.robust,
       },
     }
   }

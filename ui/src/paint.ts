@@ -1,7 +1,7 @@
 /** The theme's colours for the canvas, which does not see style sheets. */
 
 import type { PlotStyle } from './plot'
-import { color, dash, type Theme } from './palette'
+import { color, dash, shapes, type Theme } from './palette'
 import type { Line, Scene } from './scene'
 
 const PAPER: Record<Theme, { paper: string; text: string; muted: string; grid: string }> = {
@@ -27,6 +27,7 @@ export function paint(
   from: { theme: Theme; lit: string | null }, scene: Scene, near: string | null = null,
 ): PlotStyle {
   const { theme, lit } = from
+  const marks = shapes(scene.lines.map((line) => line.slot))
   return {
     ...PAPER[theme],
     font: FONT,
@@ -34,5 +35,6 @@ export function paint(
     near,
     color: (line: Line) => color(line.slot, theme),
     dash: (line: Line) => dash(line.slot),
+    shape: (line: Line) => marks.get(line.slot) ?? 0,
   }
 }

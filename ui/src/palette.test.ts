@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { color, DARK, dash, hash, LIGHT, slotOf } from './palette'
+import { color, DARK, dash, hash, LIGHT, rampSlot, shapes, slotOf, type Theme } from './palette'
 
 /** Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB. */
 const BLINDNESS: Record<string, number[][]> = {
@@ -38,7 +38,7 @@ const luminance = (hex: string) => {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b
 }
 
-describe.each([['light', LIGHT, '#ffffff'], ['dark', DARK, '#14181b']])('%s', (_, colors, paper) => {
+describe.each([['light', LIGHT, '#ffffff'], ['dark', DARK, '#14181b']])('%s', (name, colors, paper) => {
   test.each(Object.keys(BLINDNESS))('any two hues differ for %s eyes', (kind) => {
     const points = colors.map((each) => seen(each, BLINDNESS[kind]))
     for (let one = 0; one < points.length; one += 1) {
@@ -46,6 +46,19 @@ describe.each([['light', LIGHT, '#ffffff'], ['dark', DARK, '#14181b']])('%s', (_
         const apart = Math.hypot(...points[one].map((part, at) => part - points[other][at]))
         expect(apart, `${colors[one]} and ${colors[other]}`).toBeGreaterThan(0.09)
       }
+    }
+  })
+
+  test('on the ramp a greater number has more contrast to the paper, for all eyes', () => {
+    const parts = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    const ramp = parts.map((part) => color(rampSlot(part), name as Theme))
+    for (const matrix of Object.values(BLINDNESS)) {
+      const away = ramp.map((each) => Math.abs(seen(each, matrix)[0] - seen(paper, matrix)[0]))
+      for (let index = 1; index < away.length; index += 1) expect(away[index]).toBeGreaterThan(away[index - 1])
+    }
+    for (const each of ramp) {
+      const [high, low] = [luminance(each), luminance(paper)].sort((a, b) => b - a)
+      expect((high + 0.05) / (low + 0.05), each).toBeGreaterThanOrEqual(3)
     }
   })
 
@@ -62,4 +75,12 @@ test('a colour belongs to the run, whatever else is there', () => {
   expect(slotOf({ name: 'a' })).toBe(hash('a'))
   expect(color(8, 'light')).toBe(color(0, 'light'))
   expect(dash(8)).not.toEqual(dash(0))
+})
+
+test('a shape tells lines apart that have one colour and one dash', () => {
+  expect([...shapes([0, 1, 8, 31]).values()]).toEqual([0, 0, 0, 0])
+  expect([...shapes([3, 35, 67, 4]).values()]).toEqual([1, 2, 3, 0])
+  // Lines of one value are meant to look alike.
+  expect([...shapes([3, 3, 3]).values()]).toEqual([0])
+  expect([...shapes([rampSlot(0), rampSlot(0.001), rampSlot(1)]).values()]).toEqual([0, 0, 0])
 })

@@ -4,21 +4,20 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { drawScene, mapping, type Mapping, type Style } from './draw'
 import type { Scene } from './scene'
-import { linearTicks, logTicks, tickLabels, timeTicks } from './ticks'
+import { arcsinhTicks, linearTicks, logTicks, tickLabels, timeTicks } from './ticks'
 
 export interface PlotStyle extends Style {
   grid: string
-  font: string
 }
 
 const AXIS_FONT_PX = 11
-const GAP_PX = { top: 8, right: 10 }
+const GAP_PX = { top: 8, right: 14 }
 
 export class Plot {
   private chart: uPlot | null = null
   private scene: Scene | null = null
   private size = { width: 0, height: 0 }
-  private log = false
+  private scale = ''
 
   constructor(
     private readonly host: HTMLElement,
@@ -27,11 +26,12 @@ export class Plot {
   ) {}
 
   show(scene: Scene, width: number, height: number, style: PlotStyle): void {
-    const log = scene.scale === 'log'
+    // What uPlot cannot change in a chart that it has made.
+    const scale = scene.scale === 'arcsinh' ? `arcsinh ${scene.threshold}` : scene.scale === 'log' ? 'log' : ''
     this.style = style
     this.scene = scene
-    if (this.chart && log !== this.log) this.destroy()
-    this.log = log
+    if (this.chart && scale !== this.scale) this.destroy()
+    this.scale = scale
     if (!this.chart) {
       this.size = { width, height }
       this.chart = this.make(width, height)
@@ -94,7 +94,7 @@ export class Plot {
       cursor: { show: false },
       scales: {
         x: { time: false, range: range('x') },
-        y: { range: range('y'), distr: this.log ? 3 : 1 },
+        y: { range: range('y'), ...this.bend() },
       },
       axes: [
         {
@@ -119,6 +119,11 @@ export class Plot {
     return chart
   }
 
+  private bend(): uPlot.Scale {
+    const { scale, threshold } = this.scene!
+    return scale === 'arcsinh' ? { distr: 4, asinh: threshold } : { distr: scale === 'log' ? 3 : 1 }
+  }
+
   private xTicks(chart: uPlot): number[] {
     const { axis, x } = this.scene!
     const wanted = Math.max(2, Math.floor((chart.bbox.width / uPlot.pxRatio || this.size.width) / 85))
@@ -129,7 +134,9 @@ export class Plot {
   private yTicks(chart: uPlot): number[] {
     const { y } = this.scene!
     const wanted = Math.max(2, Math.floor((chart.bbox.height / uPlot.pxRatio || this.size.height) / 38))
-    return this.log ? logTicks(y[0], y[1], wanted) : linearTicks(y[0], y[1], wanted)
+    const { scale, threshold } = this.scene!
+    if (scale === 'arcsinh') return arcsinhTicks(y[0], y[1], threshold, wanted)
+    return scale === 'log' ? logTicks(y[0], y[1], wanted) : linearTicks(y[0], y[1], wanted)
   }
 
   private labelWidth(chart: uPlot, labels: string[] | null): number {

@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest'
+import { student95 } from './groups'
 import { atOrBefore, build, completeness, nearest, spoken, type SceneOptions } from './scene'
 import { decodeFrame } from './frame'
+import { mapping } from './draw'
+import { arcsinhTicks } from './ticks'
 import { chartOf, frameOf } from './testing'
+import { SCALES } from './view'
 
 const OPTIONS: SceneOptions = {
   axis: 'step', scale: 'linear', from: null, to: null, base: '', groupOf: null, groups: [],
-  labelOf: (run) => run, slotOf: () => 0, drawn: () => true,
+  band: 'range',
+  labelOf: (run) => run, slotOf: () => 0, drawn: () => true, notesOf: () => [],
 }
 
 test('every bucket is drawn, and the line below the chart says so', () => {
@@ -33,7 +38,7 @@ test.each([
   [[[5, 7]]], [[[0, NaN], [1, NaN]]], [[[0, -1.7e308], [1, 1.7e308]]], [[[0, 1e-300], [1, 1e300]]],
   [[[0, 5e-324], [1, 5e-324]]], [[[0, 1e16], [1, 1e16 + 2]]],
 ] as [number, number][][][])('any values give a finite range: %j', (points) => {
-  for (const scale of ['linear', 'log', 'robust'] as const) {
+  for (const scale of SCALES) {
     const { x, y } = build(chartOf({ a: points }), { ...OPTIONS, scale })
     for (const each of [...x, ...y]) expect(Number.isFinite(each)).toBe(true)
     expect(x[0]).toBeLessThan(x[1])
@@ -45,7 +50,33 @@ test('the robust axis counts what lies outside of it', () => {
   const points = Array.from({ length: 300 }, (_, i) => [i, i === 7 ? 1e6 : Math.sin(i)]) as [number, number][]
   const scene = build(chartOf({ a: points }), { ...OPTIONS, scale: 'robust' })
   expect(scene.y[1]).toBeLessThan(2)
-  expect(scene.above).toEqual({ buckets: 1, extreme: 1e6 })
+  expect(scene.above).toEqual({ buckets: 1, points: null, extreme: 1e6 })
+})
+
+test('the robust axis that the server fitted comes with the points outside of it', () => {
+  const points = Array.from({ length: 300 }, (_, i) => [i, i === 7 ? 1e6 : Math.sin(i)]) as [number, number][]
+  const robust = { low: -1.1, high: 1.05, below: 0, above: 3, least: -1, greatest: 1e6 }
+  const frame = { ...chartOf({ a: points }), robust }
+  const scene = build(frame, { ...OPTIONS, scale: 'robust' })
+  expect(scene.y).toEqual([-1.1, 1.05])
+  expect(scene.above).toEqual({ buckets: 1, points: 3, extreme: 1e6 })
+  expect(spoken(scene)).toContain('Above the axis: 3 points, up to 1,000,000.')
+  // Differences are no points of the store: buckets are counted.
+  const base = { ...OPTIONS, scale: 'robust' as const, base: 'a' }
+  expect(build(frame, base).above.points).toBeNull()
+})
+
+test('arcsinh is linear near zero and logarithmic on both sides of it', () => {
+  const points = [-1e6, -1e3, -1, -0.1, 0, 0.1, 1, 1, 1, 1e3, 1e6].map((value, x) => [x, value]) as [number, number][]
+  const scene = build(chartOf({ a: points }), { ...OPTIONS, scale: 'arcsinh' })
+  expect(scene.threshold).toBe(1)
+  const map = mapping(scene, { left: 0, top: 0, width: 100, height: 200 }, 1)
+  const [zero, one, thousand, million] = [0, 1, 1e3, 1e6].map((y) => map.toY(y))
+  expect(zero).toBeCloseTo(100)
+  expect((thousand - million) / Math.log(1000)).toBeCloseTo((zero - one) / Math.asinh(1), 4)
+  expect(map.toY(-1e6)).toBeCloseTo(200 - million)
+  expect(arcsinhTicks(...scene.y, 1, 4)).toEqual([-1e6, -1000, 0, 1000, 1e6])
+  expect(arcsinhTicks(-2, 2, 1, 4)).toEqual([-2, -1, 0, 1, 2])
 })
 
 test('a difference is taken from the baseline on the shared grid, between its points too', () => {
@@ -66,6 +97,36 @@ test('a group has the mean of its runs, from the least to the most, and its memb
   expect([...x.min]).toEqual([1, 2, 3])
   expect([...x.max]).toEqual([3, 4, 9])
   expect(x.members.map((line) => line.id)).toEqual(['a', 'b'])
+})
+
+test('the band of 95 % is the confidence of the mean over the runs', () => {
+  const frame = chartOf({ a: [[0, 1], [1, 5]], b: [[0, 3]], c: [[0, 8]] })
+  const scene = build(frame, { ...OPTIONS, band: '95', groups: ['x'], groupOf: () => 'x' })
+  const [{ middle, min, max, used, members }] = scene.lines
+  expect(middle[0]).toBe(4)
+  const away = 4.3027 * Math.sqrt((9 + 1 + 16) / 2 / 3)
+  expect(min[0]).toBeCloseTo(4 - away, 10)
+  expect(max[0]).toBeCloseTo(4 + away, 10)
+  // Of one run nothing is known.
+  expect([middle[1], min[1], max[1]]).toEqual([5, 5, 5])
+  expect([...used!]).toEqual([3, 1])
+  expect(members).toHaveLength(3)
+  expect(spoken(scene)).toContain('1 group of runs')
+  expect(spoken(scene)).toContain('95 % confidence of the mean')
+  expect(student95(31)).toBeCloseTo(2.0395, 3)
+  expect(student95(299)).toBeCloseTo(1.968, 3)
+})
+
+test('differences of groups stand before the noise of the baseline’s group', () => {
+  const frame = chartOf({ base: [[0, 10], [1, 10]], b: [[0, 12], [1, 9]], c: [[0, 20], [1, 20]] })
+  const options = { ...OPTIONS, base: 'base', groups: ['x', 'y'], groupOf: (run: string) => (run === 'c' ? 'y' : 'x') }
+  const scene = build(frame, options)
+  expect([...scene.noise!.min]).toEqual([0, -1])
+  expect([...scene.noise!.max]).toEqual([2, 0])
+  expect(scene.lines.map((line) => [...line.middle])).toEqual([[1, -0.5], [10, 10]])
+  expect(spoken(scene)).toContain('Grey band: the 2 runs of the baseline’s group.')
+  // One run alone has no noise to show.
+  expect(build(frame, { ...options, base: 'c' }).noise).toBeNull()
 })
 
 test('search finds the row at, before and nearest to a place', () => {

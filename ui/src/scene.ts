@@ -1,7 +1,13 @@
 /** From a frame to what is drawn: lines, ranges, marks and the sentence below the chart. */
 
 import { count, plural, value, visible } from './format'
-import type { Axis, ChartFrame, Series } from './types'
+import type { Axis, ChartFrame, PlacedNote, Series } from './types'
+import { bandText, grouped, noiseOf, noiseText } from './groups'
+import { heardMarks, marksOf, type Mark } from './notes'
+import { NOTHING, setRange } from './yaxis'
+import type { View } from './view'
+
+export type Band = View['band']
 
 export interface Line {
   /** Run, or value of the parameter that is grouped by. */
@@ -25,7 +31,9 @@ export interface Line {
   wide: boolean
   restarts: number[]
   series: Series | null
+  /** The runs of a group, and how many of them each row is the mean of. */
   members: Line[]
+  used: Float64Array | null
   faint: boolean
 }
 
@@ -36,8 +44,11 @@ export interface Bad {
   step: number | null
 }
 
+/** What lies beyond one end of the y-axis. */
 export interface Outside {
   buckets: number
+  /** How many points, exactly; null where only buckets are known. */
+  points: number | null
   extreme: number
 }
 
@@ -50,7 +61,9 @@ export interface Scene {
   lines: Line[]
   x: [number, number]
   y: [number, number]
-  scale: 'linear' | 'log' | 'robust'
+  scale: View['y']
+  /** Arcsinh: where it goes from linear to logarithmic. */
+  threshold: number
   above: Outside
   below: Outside
   points: number
@@ -61,6 +74,11 @@ export interface Scene {
   bad: number
   errors: { run: string; message: string }[]
   difference: boolean
+  /** What the bands of groups are; null where runs are drawn. */
+  band: Band | null
+  /** Differences: how far the runs of the baseline's own group are apart. */
+  noise: Line | null
+  notes: Mark[]
 }
 
 export interface SceneOptions {
@@ -69,12 +87,14 @@ export interface SceneOptions {
   from: number | null
   to: number | null
   base: string
-  /** Value of the parameter that is grouped by, or null to draw runs. */
+  /** The name of the group that a run is in, or null to draw runs. */
   groupOf: ((run: string) => string) | null
+  band: Band
   /** All groups, in the order of their colours. */
   groups: string[]
   labelOf: (run: string) => string
   slotOf: (run: string) => number
+  notesOf: (run: string) => PlacedNote[]
   /** Runs to draw; the baseline may be fetched without being drawn. */
   drawn: (run: string) => boolean
 }
@@ -89,6 +109,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
   let lines = all.filter((line) => options.drawn(line.id))
   const difference = options.base !== '' && base !== null
   if (base) lines = lines.map((line) => subtract(line, base))
+  const noise = base && options.groupOf ? noiseOf(lines, options) : null
   if (options.groupOf) lines = grouped(lines, options)
   const sum = (pick: (series: Series) => number) => shown.reduce((all, s) => all + pick(s), 0)
   const scene: Scene = {
@@ -99,7 +120,8 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     x: xRange(frame, lines, options),
     y: [0, 1],
     scale: options.scale === 'log' && difference ? 'linear' : options.scale,
-    above: { buckets: 0, extreme: NaN }, below: { buckets: 0, extreme: NaN },
+    threshold: 1,
+    above: NOTHING, below: NOTHING,
     points: sum((series) => series.points),
     inRange: sum((series) => series.in_range),
     widest: shown.reduce((most, series) => Math.max(most, series.widest), 0),
@@ -108,8 +130,11 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     firstBad: firstOf(shown, options),
     errors: shown.flatMap((s) => (s.error ? [{ run: s.run, message: s.error }] : [])),
     difference,
+    band: options.groupOf ? options.band : null,
+    noise,
+    notes: marksOf(lines, frame.metric, options.notesOf, options.labelOf),
   }
-  setRange(scene)
+  setRange(scene, difference ? null : frame.robust ?? null)
   return scene
 }
 
@@ -142,6 +167,7 @@ function toLine(frame: ChartFrame, series: Series, options: SceneOptions): Line 
     restarts: series.restarts,
     series,
     members: [],
+    used: null,
     faint: false,
   }
 }
@@ -187,56 +213,6 @@ function subtract(line: Line, base: Line): Line {
   }
 }
 
-/** One line a value of the parameter: the mean of its runs, and from the least to the most. */
-function grouped(lines: Line[], options: SceneOptions): Line[] {
-  const groups = new Map<string, Line[]>()
-  for (const line of lines) {
-    const name = options.groupOf!(line.id)
-    groups.set(name, [...(groups.get(name) ?? []), line])
-  }
-  const names = options.groups.filter((name) => groups.has(name))
-  return names.map((name) => {
-    const members = groups.get(name)!
-    const slot = options.groups.indexOf(name)
-    return { ...meanLine(members), id: name, label: name, slot, members }
-  })
-}
-
-function meanLine(members: Line[]): Line {
-  const xs = new Map<number, number>()
-  for (const line of members) {
-    line.bucket.forEach((bucket, row) => {
-      if (!xs.has(bucket)) xs.set(bucket, line.x[row])
-    })
-  }
-  const buckets = Float64Array.from(xs.keys()).sort()
-  const x = buckets.map((bucket) => xs.get(bucket)!)
-  const [middle, min, max, counts] = [0, 0, 0, 0].map(() => new Float64Array(x.length))
-  buckets.forEach((_, row) => {
-    let [sum, used, low, high, points] = [0, 0, Infinity, -Infinity, 0]
-    for (const line of members) {
-      const mean = interpolate(line, line.middle, x[row])
-      const at = nearest(line.x, x[row])
-      if (line.bucket[at] === buckets[row]) points += line.count[at]
-      if (Number.isNaN(mean)) continue
-      sum += mean
-      used += 1
-      low = Math.min(low, interpolate(line, line.min, x[row]))
-      high = Math.max(high, interpolate(line, line.max, x[row]))
-    }
-    middle[row] = used ? sum / used : NaN
-    min[row] = used ? low : NaN
-    max[row] = used ? high : NaN
-    counts[row] = points
-  })
-  const bad = members.map((line) => line.firstBad).filter((each) => each !== null)
-  bad.sort((one, other) => one.x - other.x)
-  return {
-    ...members[0], x, middle, min, max, raw: null, count: counts, bucket: buckets, bad: null,
-    firstBad: bad[0] ?? null, wide: true, restarts: [], series: null,
-  }
-}
-
 /** The first NaN or infinity of a series. */
 function firstBad({ first_nan: nan, first_inf: inf }: Series): Bad | null {
   if (nan && (!inf || nan.x <= inf.x)) return { kind: 'NaN', x: nan.x, step: nan.step }
@@ -260,7 +236,9 @@ function xRange(frame: ChartFrame, lines: Line[], options: SceneOptions): [numbe
   for (const line of lines) {
     if (!line.x.length) continue
     const last = frame.start + (line.bucket[line.bucket.length - 1] + 1) * frame.width
-    low = Math.min(low, line.series?.columns.first_x[0] ?? line.x[0])
+    for (const each of line.members.length ? line.members : [line]) {
+      low = Math.min(low, each.series?.columns.first_x[0] ?? line.x[0])
+    }
     high = Math.max(high, Math.min(last, frame.stop) - (options.axis === 'step' ? 1 : 0))
   }
   if (!(low <= high)) [low, high] = [frame.start, frame.stop]
@@ -271,86 +249,6 @@ function xRange(frame: ChartFrame, lines: Line[], options: SceneOptions): [numbe
     return [low - pad, high + pad]
   }
   return low < high ? [low, high] : [0, 1]
-}
-
-const LIMIT = 8e307
-/** Below it float64 has too few digits left for an axis. */
-const LEAST = 1e-300
-const QUANTILE = 0.01
-
-function setRange(scene: Scene): void {
-  const log = scene.scale === 'log'
-  const usable = (each: number) => Number.isFinite(each) && (!log || each > 0)
-  let low = Infinity
-  let high = -Infinity
-  for (const line of scene.lines) {
-    for (const values of [line.min, line.max, line.middle]) {
-      for (const each of values) {
-        if (!usable(each)) continue
-        if (each < low) low = each
-        if (each > high) high = each
-      }
-    }
-  }
-  if (scene.scale === 'robust') [low, high] = robust(scene.lines, low, high)
-  scene.y = log ? logRange(low, high) : linearRange(low, high)
-  countOutside(scene)
-}
-
-function linearRange(low: number, high: number): [number, number] {
-  if (!(low <= high)) return [0, 1]
-  low = Math.max(low, -LIMIT)
-  high = Math.min(high, LIMIT)
-  // Half of the size, so that one value stands in the middle; a span below what float64 tells apart
-  // would have no ticks.
-  const size = Math.max(Math.abs(low), Math.abs(high))
-  if (high - low <= Math.max(size * 1e-12, LEAST)) {
-    const pad = size === 0 ? 1 : Math.max(size * 0.5, LEAST)
-    return [low - pad, high + pad]
-  }
-  const pad = (high - low) * 0.05
-  return [Math.max(low - pad, -LIMIT), Math.min(high + pad, LIMIT)]
-}
-
-function logRange(low: number, high: number): [number, number] {
-  if (!(low <= high)) return [0.1, 1]
-  low = Math.log10(Math.min(LIMIT, Math.max(low, LEAST / 10)))
-  high = Math.log10(Math.min(LIMIT, Math.max(high, LEAST)))
-  const pad = Math.max((high - low) * 0.05, 0.02)
-  return [10 ** (low - pad), 10 ** Math.min(high + pad, Math.log10(LIMIT) + 0.02)]
-}
-
-/** From the 1 % quantile of the buckets' minima to the 99 % quantile of their maxima. */
-function robust(lines: Line[], low: number, high: number): [number, number] {
-  const lows: number[] = []
-  const highs: number[] = []
-  for (const line of lines) {
-    for (const each of line.min) if (Number.isFinite(each)) lows.push(each)
-    for (const each of line.max) if (Number.isFinite(each)) highs.push(each)
-  }
-  if (lows.length < 20) return [low, high]
-  const at = (sorted: Float64Array, part: number) => sorted[Math.round(part * (sorted.length - 1))]
-  const from = at(Float64Array.from(lows).sort(), QUANTILE)
-  const to = at(Float64Array.from(highs).sort(), 1 - QUANTILE)
-  return from < to ? [from, to] : [low, high]
-}
-
-function countOutside(scene: Scene): void {
-  const [low, high] = scene.y
-  scene.above = { buckets: 0, extreme: -Infinity }
-  scene.below = { buckets: 0, extreme: Infinity }
-  for (const line of scene.lines) {
-    for (let row = 0; row < line.x.length; row += 1) {
-      if (line.max[row] > high) {
-        scene.above.buckets += 1
-        scene.above.extreme = Math.max(scene.above.extreme, line.max[row])
-      }
-      if (line.min[row] < low) {
-        scene.below.buckets += 1
-        scene.below.extreme = Math.min(scene.below.extreme, line.min[row])
-      }
-    }
-  }
 }
 
 /** The line below each chart: that all points are in it. */
@@ -369,7 +267,10 @@ export function spoken(scene: Scene): string {
   const lines = scene.lines.filter((line) => line.x.length)
   const ends = lines.map((line) => ({ line, last: lastFinite(line) })).filter((e) => e.last !== null)
   ends.sort((one, other) => one.last! - other.last!)
-  const parts = [`${name}: ${plural(lines.length, 'line')}, ${completeness(scene)}.`]
+  const what = scene.band ? `${plural(lines.length, 'group')} of runs` : plural(lines.length, 'line')
+  const parts = [`${name}: ${what}, ${completeness(scene)}.`]
+  if (scene.band) parts.push(`${bandText(scene.band)}.`)
+  if (scene.noise) parts.push(`${noiseText(scene.noise)}.`)
   if (ends.length) {
     const [least, most] = [ends[0], ends[ends.length - 1]]
     parts.push(`Lowest at the end: ${visible(least.line.label)} with ${value(least.last!)}.`)
@@ -377,13 +278,25 @@ export function spoken(scene: Scene): string {
       parts.push(`Highest at the end: ${visible(most.line.label)} with ${value(most.last!)}.`)
     }
   }
+  if (scene.notes.length) parts.push(`${heardMarks(scene.notes)}.`)
   if (scene.firstBad) parts.push(`${badPlace(scene.firstBad)}.`)
+  if (beyond(scene.above)) parts.push(`Above the axis: ${outside(scene.above, 'up')}.`)
+  if (beyond(scene.below)) parts.push(`Below the axis: ${outside(scene.below, 'down')}.`)
   return parts.join(' ')
 }
 
 export function badPlace(first: Bad): string {
   const where = first.step === null ? '' : ` at step ${count(first.step)}`
   return `first ${first.kind}${where}`
+}
+
+/** How many points, or buckets, lie beyond one end of the axis. */
+export const beyond = (what: Outside) => what.points ?? what.buckets
+
+/** What lies beyond one end of the axis, in words. */
+export function outside(what: Outside, way: 'up' | 'down'): string {
+  const many = plural(beyond(what), what.points === null ? 'bucket' : 'point')
+  return `${many}, ${way} to ${value(what.extreme, 3)}`
 }
 
 export function lastFinite(line: Line): number | null {

@@ -1,11 +1,12 @@
 /** What the server has said: session, runs, metrics. What is looked at is in view.svelte.ts. */
 
 import * as api from './api'
-import { drawn, groupOf, groups, listed, NO_VALUE, title } from './choose'
+import { DRAWN_MAX, drawn, groupingOf, groupOf, groups, listed, NO_VALUE, slotsOf, title } from './choose'
 import { Live, type Changed, type LiveState } from './live'
 import { Loader } from './loader'
 import { color, slotOf, swatch, type Theme } from './palette'
-import type { Experiment, MetricName, MetricRank, Run, Session } from './types'
+import type { Axis, Experiment, MetricName, MetricRank, PlacedNote, Run, Session } from './types'
+import { saved } from './saved'
 import { sections } from './sections'
 import { looking } from './view.svelte'
 
@@ -20,6 +21,8 @@ class Studio {
   loaded = $state(false)
   metrics = $state.raw<MetricName[]>([])
   metricsLoaded = $state(false)
+  /** Notes of the runs that are drawn. */
+  notes = $state.raw<Record<string, PlacedNote[]>>({})
   ranks = $state.raw<Map<string, MetricRank> | null>(null)
   ranking = $state(false)
   live = $state<LiveState>('connecting')
@@ -36,15 +39,30 @@ class Studio {
   drawn = $derived.by(() => this.kept('drawn', drawn(this.list, looking.now)))
   byName = $derived(new Map(this.runs.map((run) => [run.name, run])))
   sections = $derived(sections(this.metrics, looking.now, this.ranks))
+  grouping = $derived.by(() => this.kept('grouping', groupingOf(this.list, looking.now)))
   groups = $derived.by(() =>
-    this.kept('groups', looking.now.group ? groups(this.list, looking.now.group) : []))
+    this.kept('groups', this.grouping ? groups(this.list, this.grouping) : []))
+  /** The values that runs are coloured by, with their slots; empty: each run has its own colour. */
+  hues = $derived.by(() => {
+    const { color } = looking.now
+    const values = color && !this.grouping
+      ? groups(this.list, { by: [color], seeds: [], auto: false }) : []
+    const slots = slotsOf(values)
+    return this.kept('hues', values.map((value, index) => ({ value, slot: slots[index] })))
+  })
   private facesOf: unknown = null
   private facesMap = new Map<string, { label: string; slot: number; group: string }>()
   /** How runs are called and coloured, and the group that each is in. */
   private faces = $derived.by(() => {
+    const hues = new Map(this.hues.map(({ value, slot }) => [value, slot]))
+    const { color } = looking.now
+    const slot = (run: Run) => {
+      const value = hues.size ? groupOf(run, { by: [color], seeds: [], auto: false }) : ''
+      return hues.get(value) ?? slotOf(run)
+    }
     const faces = this.runs.map((run) => {
-      const group = looking.now.group ? groupOf(run, looking.now.group) : ''
-      return [run.name, { label: title(run), slot: slotOf(run), group }] as const
+      const group = this.grouping ? groupOf(run, this.grouping) : ''
+      return [run.name, { label: title(run), slot: slot(run), group }] as const
     })
     const kept = this.kept('faces', faces)
     if (kept !== this.facesOf) {
@@ -60,7 +78,7 @@ class Studio {
   group = (name: string) => this.faces.get(name)?.group ?? NO_VALUE
   /** As it is drawn: in the colour of its group where runs are grouped. */
   private shown = (name: string) =>
-    looking.now.group ? Math.max(0, this.groups.indexOf(this.group(name))) : this.slot(name)
+    this.grouping ? Math.max(0, this.groups.indexOf(this.group(name))) : this.slot(name)
   /**
    * What was there before where the new is equal: a list that is read again every second must not
    * draw every chart again.
@@ -71,6 +89,10 @@ class Studio {
     if (before?.key === key) return before.value as T
     this.before.set(name, { key, value: next })
     return next
+  }
+
+  keepNotes(notes: Record<string, PlacedNote[]>): void {
+    this.notes = this.kept('notes', notes)
   }
 
   color = (name: string) => color(this.shown(name), this.theme)
@@ -114,6 +136,11 @@ export async function open(): Promise<void> {
     return
   }
   studio.needsKey = false
+  if (saved.data) {
+    studio.now = saved.data.saved_ms
+    await readRuns()
+    return
+  }
   live?.stop()
   let opened = false
   live = new Live(api.liveAddress(), (change) => {
@@ -225,12 +252,32 @@ export async function readRanks(names: string[], by: string, force = false): Pro
   studio.ranking = false
 }
 
+let notesOf = ''
+
+/** Read the notes of the runs that are drawn, as they stand on an axis. */
+export async function readNotes(names: string[], axis: Axis, force = false): Promise<void> {
+  const key = axis + '\n' + names.join('\n')
+  if (key === notesOf && !force) return
+  notesOf = key
+  try {
+    const notes = names.length ? await api.notes(names.slice(0, DRAWN_MAX), axis) : {}
+    if (notesOf === key) studio.keepNotes(notes)
+  } catch (error) {
+    // Charts are as good without; the next change asks again.
+    if (notesOf === key) notesOf = ''
+    said(error)
+  }
+}
+
 let metricsDue = false
 
 function changed(change: Changed | null): void {
   // Also what was to be told a little later; going on tells that everything may have changed.
   if (studio.paused) return
   const shown = new Set(studio.drawn)
+  if (!change || change.modified.some((name) => shown.has(name))) {
+    void readNotes(studio.drawn, looking.now.x, true)
+  }
   const concerns = !change || change.runs.some((name) => shown.has(name))
   void readRuns()
   if (!concerns) return

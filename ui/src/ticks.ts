@@ -57,6 +57,27 @@ export function logTicks(min: number, max: number, wanted: number): number[] {
   return ticks
 }
 
+/** Zero and powers of ten on both sides of it, as far apart as an axis in arcsinh has room for. */
+export function arcsinhTicks(min: number, max: number, threshold: number, wanted: number): number[] {
+  const place = (y: number) => Math.asinh(y / threshold)
+  const room = (place(max) - place(min)) / Math.max(1, wanted)
+  // Where nothing is bent, and where it is bent the same everywhere.
+  const straight = Math.max(Math.abs(min), Math.abs(max)) <= 3 * threshold
+  if (straight || !(room > 0)) return linearTicks(min, max, wanted)
+  const ticks = min <= 0 && max >= 0 ? [0] : []
+  for (const sign of [1, -1]) {
+    let last = place(0)
+    const far = sign > 0 ? max : -min
+    for (let power = Math.ceil(Math.log10(threshold)); power <= Math.log10(far); power += 1) {
+      const tick = sign * Number(`1e${power}`)
+      if (tick < min || tick > max || Math.abs(place(tick) - last) < room * 0.8) continue
+      last = place(tick)
+      ticks.push(tick)
+    }
+  }
+  return ticks.length > 1 ? ticks.sort((a, b) => a - b) : linearTicks(min, max, wanted)
+}
+
 export function timeTicks(min: number, max: number, wanted: number, wall: boolean): number[] {
   const rough = (max - min) / Math.max(1, wanted)
   if (!(rough > 0)) return [min]

@@ -64,6 +64,11 @@ export interface Note {
   created_by: string
 }
 
+export interface PlacedNote extends Note {
+  /** Where it stands on the x axis; null: no point got so far. */
+  x: number | null
+}
+
 export interface RunDetails extends Run {
   metric_summaries: MetricSummary[]
   notes: Note[]
@@ -89,7 +94,17 @@ export interface SummaryColumns {
   count: (number | null)[]
 }
 
+/** The first point beyond a target. */
+export interface TargetPoint {
+  step: number | null
+  timestamp_ms: number
+  elapsed_ms: number
+  value: Number64
+}
+
 export type RawPoint = [step: number | null, timestamp_ms: number, value: Number64]
+
+export type Smooth = { kind: 'ema'; weight: number } | { kind: 'median'; window: number }
 
 export interface FrameRequest {
   x: Axis
@@ -97,7 +112,9 @@ export interface FrameRequest {
   start: number | null
   stop: number | null
   charts: { metric: string; runs: string[] }[]
-  smooth: { kind: 'ema'; weight: number } | null
+  smooth: Smooth | null
+  /** Fit a y-axis to the quantiles of the points, and count those outside of it. */
+  robust: boolean
 }
 
 export interface Event64 {
@@ -138,11 +155,21 @@ export interface Series {
   columns: Columns
 }
 
+export interface Robust {
+  low: number
+  high: number
+  below: number
+  above: number
+  least: number
+  greatest: number
+}
+
 export interface ChartFrame {
   metric: string
   start: number
   stop: number
   width: number
   buckets: number
+  robust?: Robust | null
   series: Series[]
 }

@@ -1,5 +1,6 @@
 /** What is looked at. It lives in the address, so Back is undo and a link shows the same. */
 
+import { saved } from './saved'
 import { DEFAULTS, format, parse, type View } from './view'
 
 const MERGE_MS = 1500
@@ -15,12 +16,17 @@ let mergedAt = 0
 
 export function start(): () => void {
   const read = () => {
-    looking.now = parse(location.search)
+    looking.now = parse(saved.data ? location.hash.slice(1) || saved.data.view : location.search)
     mergedName = ''
   }
   read()
   addEventListener('popstate', read)
   return () => removeEventListener('popstate', read)
+}
+
+/** A file has nothing behind its name but what comes after a #. */
+function addressOf(view: View): string {
+  return saved.data ? `#${format(view) || '?'}` : location.pathname + format(view)
 }
 
 /**
@@ -29,7 +35,7 @@ export function start(): () => void {
  */
 export function change(patch: Partial<View>, merge = ''): void {
   const next = { ...looking.now, ...patch }
-  const address = location.pathname + format(next)
+  const address = addressOf(next)
   if (format(next) === format(looking.now)) return
   looking.now = next
   const now = performance.now()
@@ -43,7 +49,7 @@ export function change(patch: Partial<View>, merge = ''): void {
 /** Change without a step for Back: the pinned cursor that follows the arrow keys. */
 export function amend(patch: Partial<View>): void {
   looking.now = { ...looking.now, ...patch }
-  history.replaceState(null, '', location.pathname + format(looking.now))
+  history.replaceState(null, '', addressOf(looking.now))
 }
 
 export function toggled(list: string[], item: string): string[] {

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { DEFAULTS, filter, format, parse, SMOOTH_MAX, type View } from './view'
+import { DEFAULTS, filter, format, parse, SMOOTH_MAX, smoothOf, windowOf, type View } from './view'
 
 test('a view that is spelled and read again is the same', () => {
   const view: View = {
     ...DEFAULTS, page: 'table', runs: 'lr=(0\\.1|3e-4)&x=1', metrics: '^train/', on: ['a/b', 'ü 🙂'],
-    off: ['c'], sort: 'difference', x: 'wall', y: 'log', smooth: 0.97, from: -1.5, to: 1e300,
+    off: ['c'], sort: 'difference', x: 'wall', y: 'arcsinh', smooth: 0.97, median: true, from: -1.5, to: 1e300,
     shut: ['val'], pin: ['train/loss'], at: 0, on_chart: 'x', differing: true,
-    points: '["a","b",0,10]',
+    points: '["a","b",0,10]', seeds: 'apart', band: '95', color: 'lr&x', target: 'a<b < 0.1',
   }
   expect(parse(format(view))).toEqual(view)
 })
@@ -20,6 +20,7 @@ test.each([
   ['?x=sideways', { x: 'step' }],
   ['?smooth=7', { smooth: SMOOTH_MAX }],
   ['?smooth=NaN&from=Infinity&to=abc', { smooth: 0, from: null, to: null }],
+  ['?seeds=7&band=99', { seeds: 'auto', band: 'range' }],
   ['?from=9&to=3', { from: null, to: null }],
   ['?on=a&on=a&on=', { on: ['a'] }],
   ['?differing=true', { differing: false }],
@@ -34,4 +35,11 @@ test('a filter is a regular expression, and plain text while that is unfinished'
   expect(unfinished.error).not.toBeNull()
   expect(unfinished.test('train/Loss(1)')).toBe(true)
   expect(filter('').test('anything')).toBe(true)
+})
+
+test('the slider gives a weight, or a window of so many points', () => {
+  expect(smoothOf({ smooth: 0, median: true })).toBeNull()
+  expect(smoothOf({ smooth: 0.9, median: false })).toEqual({ kind: 'ema', weight: 0.9 })
+  expect(smoothOf({ smooth: 0.9, median: true })).toEqual({ kind: 'median', window: 11 })
+  expect([0.01, 0.6, 0.99, 0.999, SMOOTH_MAX].map(windowOf)).toEqual([3, 3, 101, 1001, 1001])
 })

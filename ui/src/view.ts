@@ -1,13 +1,15 @@
 /** The view as the address spells it. Pure: view.svelte.ts holds the one that is looked at. */
 
-import type { Axis } from './types'
+import type { Axis, Smooth } from './types'
 
 export const SORTS = ['name', 'difference', 'change', 'nan', 'spike'] as const
-export const SCALES = ['linear', 'log', 'robust'] as const
+export const SCALES = ['linear', 'log', 'arcsinh', 'robust'] as const
 export const AXES = ['step', 'relative', 'wall'] as const
 export const SHOWS = ['newest', 'all', 'none'] as const
 export const SIZES = ['s', 'm', 'l'] as const
 export const PAGES = ['charts', 'table'] as const
+export const BANDS = ['range', '95'] as const
+export const SEEDS = ['auto', 'fold', 'apart'] as const
 export const STATISTICS = ['last', 'min', 'max'] as const
 export const SMOOTH_MAX = 0.999
 
@@ -28,11 +30,19 @@ export interface View {
   x: Axis
   y: (typeof SCALES)[number]
   smooth: number
+  /** Smooth by rolling medians instead of averages. */
+  median: boolean
   /** Zoom on the x axis, half-open, in its units. */
   from: number | null
   to: number | null
   /** Parameter to group by. */
   group: string
+  /** Without one: whether runs that differ in nothing but a seed are a group. */
+  seeds: (typeof SEEDS)[number]
+  /** The band of a group: from the least to the most, or 95 % confidence of the mean. */
+  band: (typeof BANDS)[number]
+  /** Parameter whose values give runs their colours, where they are not grouped. */
+  color: string
   /** Run that the others are compared with. */
   base: string
   /** Sections that are folded. */
@@ -51,6 +61,8 @@ export interface View {
   /** Table: only columns in which runs differ. */
   differing: boolean
   statistic: (typeof STATISTICS)[number]
+  /** Table: what runs are to get to, as target.ts reads it. */
+  target: string
   /** Column that the table is sorted by, with a minus where the largest come first. */
   by: string
   /** Only charts, and only runs, with NaN or infinities. */
@@ -60,15 +72,15 @@ export interface View {
 
 export const DEFAULTS: Readonly<View> = {
   page: 'charts', experiment: '', runs: '', metrics: '', status: [],
-  show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0,
-  from: null, to: null, group: '', base: '', shut: [], pin: [], size: 'm',
+  show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0, median: false,
+  from: null, to: null, group: '', seeds: 'auto', band: 'range', color: '', base: '', shut: [], pin: [], size: 'm',
   chart: '', run: '', points: '', at: null, on_chart: '', differing: false,
-  statistic: 'last', by: '', nan: false, nan_runs: false,
+  statistic: 'last', target: '', by: '', nan: false, nan_runs: false,
 }
 
 const CHOICES: Partial<Record<keyof View, readonly string[]>> = {
   page: PAGES, show: SHOWS, sort: SORTS, x: AXES, y: SCALES, size: SIZES,
-  statistic: STATISTICS,
+  statistic: STATISTICS, seeds: SEEDS, band: BANDS,
 }
 
 /** Read an address that anyone may have edited: what makes no sense is as if it were not there. */
@@ -114,6 +126,17 @@ export function format(view: View): string {
   }
   const text = spelled.toString()
   return text && '?' + text
+}
+
+/** The points of a median for which it is as slow as an average of a weight: an odd number. */
+export function windowOf(weight: number): number {
+  return 2 * Math.round(Math.min(500, 0.5 / (1 - weight))) + 1
+}
+
+/** How the server is to smooth. */
+export function smoothOf({ smooth, median }: Pick<View, 'smooth' | 'median'>): Smooth | null {
+  if (!(smooth > 0)) return null
+  return median ? { kind: 'median', window: windowOf(smooth) } : { kind: 'ema', weight: smooth }
 }
 
 export interface Filter {

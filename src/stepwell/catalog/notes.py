@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from stepwell.catalog.entities import Work
-from stepwell.catalog.tables import note
+from stepwell.catalog.tables import component, note
 from stepwell.model.errors import ConstraintError, NotFoundError
 
 #: Notes that one component can have: all of them are sent with it.
@@ -72,6 +73,25 @@ def of_component(connection: sa.Connection, component_id: int) -> Sequence[Note]
     rows = connection.execute(
         sa.select(note).where(note.c.component_id == component_id).order_by(note.c.step, note.c.id)
     )
-    return [
-        Note(row.id, row.metric, row.step, row.text, row.created_us, row.created_by) for row in rows
-    ]
+    return [_read(row) for row in rows]
+
+
+def of_components(work: Work, names: Sequence[str]) -> dict[str, list[Note]]:
+    """List notes of the author's components by step, by the components' folded names.
+
+    Those without notes are left out, and those that are not there.
+    """
+    rows = work.connection.execute(
+        sa.select(note, component.c.name_key)
+        .join(component, component.c.id == note.c.component_id)
+        .where(component.c.account == work.author.account, component.c.name_key.in_(names))
+        .order_by(note.c.step, note.c.id)
+    )
+    found: dict[str, list[Note]] = {}
+    for row in rows:
+        found.setdefault(row.name_key, []).append(_read(row))
+    return found
+
+
+def _read(row: sa.Row[Any]) -> Note:
+    return Note(row.id, row.metric, row.step, row.text, row.created_us, row.created_by)

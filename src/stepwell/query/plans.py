@@ -14,7 +14,7 @@ from stepwell.store.protocol import Extent, Outline, Piece
 #: From so many points on, a piece is worth a digest of its own.
 LARGE_POINTS_MIN = 4096
 #: Points of one series that can be sorted along x to be smoothed, where they are not in its order.
-_SORTED_POINTS_MAX = 20_000_000
+SORTED_POINTS_MAX = 20_000_000
 
 
 class FrameQuery(NamedTuple):
@@ -98,10 +98,10 @@ def plan_of(
         known = [span for span in spans if span is not None]
         if any(later.first < span.last for span, later in itertools.pairwise(known)):
             # Its history goes back and forth along x: it is sorted as a whole.
-            if outline.points > _SORTED_POINTS_MAX:
+            if outline.points > SORTED_POINTS_MAX:
                 return QueryError(
                     f"A series of {outline.points} points that are not in order of x cannot be"
-                    f" smoothed; at most {_SORTED_POINTS_MAX} can."
+                    f" smoothed; at most {SORTED_POINTS_MAX} can."
                 )
             return Plan([], list(outline.pieces))
         needed = _needed_to_smooth(outline, spans, grid, query.smoothing)

@@ -46,6 +46,17 @@ class SeriesDocument(msgspec.Struct):
     restarts: list[float]
 
 
+class RobustDocument(msgspec.Struct):
+    """A robust y-axis, how many finite points are below and above it, and the extremes of all."""
+
+    low: float
+    high: float
+    below: int
+    above: int
+    least: float
+    greatest: float
+
+
 class ChartDocument(msgspec.Struct):
     """A chart: bucket i is [start + i * width, start + (i + 1) * width)."""
 
@@ -54,6 +65,7 @@ class ChartDocument(msgspec.Struct):
     stop: float
     width: float
     buckets: int
+    robust: RobustDocument | None
     series: list[SeriesDocument]
 
 
@@ -114,6 +126,21 @@ class SummariesDocument(msgspec.Struct):
     """Columns of a table of runs, by metric."""
 
     columns: dict[str, ColumnDocument]
+
+
+class TargetDocument(msgspec.Struct):
+    """The first point that is beyond a target; `elapsed_ms` since the run's first of any metric."""
+
+    step: int | None
+    timestamp_ms: float
+    elapsed_ms: float
+    value: Number
+
+
+class TargetsDocument(msgspec.Struct):
+    """When runs got to a target, one a run in the order asked for; null: not yet."""
+
+    targets: list[TargetDocument | None]
 
 
 class ExperimentDocument(msgspec.Struct):
@@ -190,6 +217,18 @@ class NoteDocument(msgspec.Struct):
     text: str
     created_ms: float
     created_by: str
+
+
+class PlacedNoteDocument(NoteDocument, kw_only=True):
+    """A note, and where it stands on the axis that was asked for; null: no point got so far."""
+
+    x: float | None
+
+
+class NotedDocument(msgspec.Struct):
+    """Notes by step, by run; runs without any are left out."""
+
+    notes: dict[str, list[PlacedNoteDocument]]
 
 
 class RunDetailDocument(RunDocument, kw_only=True):

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from stepwell.model.errors import StoreError, ValidationError
 from stepwell.query.grids import X_MAX, XAxis
+from stepwell.query.medians import with_medians
 from stepwell.query.plans import FrameQuery, RunSeries
+from stepwell.query.robust import robust_of
 from stepwell.query.smoothing import Smoothing
 from stepwell.server.studio import framing
 from stepwell.server.studio.answers import FrameDocument
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 #: Rows of one answer, each of at most 88 bytes.
 _ROWS_MAX = 2_000_000
+#: Values in the windows of all medians of one answer: they take about 5 s.
+_MEDIAN_CELLS_MAX = 500_000_000
 
 
 def _binary(studio: Studio, asked: Asked) -> Answer:
@@ -94,8 +98,9 @@ def answered(studio: Studio, asked: Asked, request: FrameRequest) -> list[Answer
         request.buckets,
         whole(request.start, request.x, math.floor),
         whole(request.stop, request.x, math.ceil),
-        None if request.smooth is None else smoothing_of(request.smooth, request.x),
+        smoothing_of(request.smooth, request.x),
     )
+    window = None if request.smooth is None else request.smooth.window
     offsets = offsets_of(studio, asked, request)
     components = {run: asked.component(run) for chart in request.charts for run in chart.runs}
     keys = [
@@ -113,7 +118,12 @@ def answered(studio: Studio, asked: Asked, request: FrameRequest) -> list[Answer
                 for run, outline in zip(chart.runs, outlines, strict=True)
             ]
             frame = studio.charts.chart(view, series, query)
-            charts.append(AnsweredChart(chart.metric, chart.runs, frame))
+            if window is not None:
+                frame = with_medians(view, series, frame, request.x, window, studio.spread)
+            robust = None
+            if request.robust and frame.grid is not None:
+                robust = robust_of(view, series, frame.grid, request.x, studio.spread)
+            charts.append(AnsweredChart(chart.metric, chart.runs, frame, robust))
     for each in charts:
         _log_damage(each)
     return charts
@@ -135,6 +145,14 @@ def _check_size(request: FrameRequest, counts: Sequence[int]) -> None:
             " fewer charts, runs or buckets"
         )
         raise ValidationError([problem])
+    window = 0 if request.smooth is None else request.smooth.window or 0
+    cells = sum(min(request.buckets + 1, count) * min(window, count) for count in counts)
+    if cells > _MEDIAN_CELLS_MAX:
+        problem = (
+            f"Value at 'smooth.window' would take medians of {cells} values in all; at most"
+            f" {_MEDIAN_CELLS_MAX}: ask for a smaller window, or fewer charts, runs or buckets"
+        )
+        raise ValidationError([problem])
 
 
 def offsets_of(studio: Studio, asked: Asked, request: FrameRequest) -> dict[str, int]:
@@ -151,14 +169,22 @@ def offsets_of(studio: Studio, asked: Asked, request: FrameRequest) -> dict[str,
     return offsets
 
 
-def smoothing_of(smooth: Smooth, axis: XAxis) -> Smoothing:
-    """Read how to smooth.
+def smoothing_of(smooth: Smooth | None, axis: XAxis) -> Smoothing | None:
+    """Read how to average. None: not at all, or by medians.
 
     Raises:
         ValidationError: it says neither how, or both.
     """
-    if (smooth.weight is None) == (smooth.half_life is None):
-        raise ValidationError(["Value at 'smooth' must have either 'weight' or 'half_life'"])
+    if smooth is None:
+        return None
+    if smooth.kind == "median":
+        if smooth.window is None or (smooth.weight, smooth.half_life) != (None, None):
+            problem = "must have 'window' and nothing else where its kind is 'median'"
+            raise ValidationError([f"Value at 'smooth' {problem}"])
+        return None
+    if (smooth.weight is None) == (smooth.half_life is None) or smooth.window is not None:
+        problem = "must have either 'weight' or 'half_life', and no 'window', for its kind 'ema'"
+        raise ValidationError([f"Value at 'smooth' {problem}"])
     if smooth.weight is not None:
         return Smoothing.by_weight(smooth.weight)
     return Smoothing.by_half_life((smooth.half_life or 1.0) * axis.units)

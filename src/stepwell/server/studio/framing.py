@@ -22,6 +22,7 @@ from stepwell.query.chart_rows import Table
 from stepwell.query.digests import Event
 from stepwell.query.frames import ChartFrame, SeriesFrame
 from stepwell.query.grids import Grid, XAxis
+from stepwell.query.robust import Robust
 from stepwell.server.studio.requests import ColumnName
 from stepwell.wire.numbers import doubles_for_json
 
@@ -36,11 +37,12 @@ _CSV_PIECE_CHARS = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class AnsweredChart:
-    """A chart and the names that it was asked by."""
+    """A chart and the names that it was asked by, and its robust axis if that was asked for."""
 
     metric: str
     runs: Sequence[str]
     frame: ChartFrame
+    robust: Robust | None = None
 
 
 def binary(
@@ -149,6 +151,7 @@ def _chart_document(
         "stop": x_shown(grid.stop, axis),
         "width": x_shown(grid.width, axis),
         "buckets": grid.buckets,
+        "robust": None if chart.robust is None else chart.robust._asdict(),
         "series": series,
     }
 

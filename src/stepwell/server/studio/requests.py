@@ -22,6 +22,7 @@ RUNS_MAX = 1000
 METRICS_MAX = 10_000
 SUMMARY_METRICS_MAX = 50
 POINTS_MAX = 100_000
+MEDIAN_POINTS_MAX = 1001
 PAGE_MAX = 1000
 
 _Request = TypeVar("_Request", bound=msgspec.Struct)
@@ -39,11 +40,16 @@ class Chart(msgspec.Struct):
 
 
 class Smooth(msgspec.Struct):
-    """An exponential moving average: of one weight a point, or of a half-life in units of x."""
+    """A moving average or a rolling median.
 
-    kind: Literal["ema"]
+    `ema`, an exponential moving average: of one weight a point, or of a half-life in units of x.
+    `median`: of a window of so many points.
+    """
+
+    kind: Literal["ema", "median"]
     weight: Annotated[float, msgspec.Meta(ge=0, le=0.999999)] | None = None
     half_life: Annotated[float, msgspec.Meta(gt=0, le=1e15)] | None = None
+    window: Annotated[int, msgspec.Meta(ge=1, le=MEDIAN_POINTS_MAX)] | None = None
 
 
 ColumnName = Literal[
@@ -72,6 +78,7 @@ class FrameRequest(msgspec.Struct):
     smooth: Smooth | None = None
     align: dict[str, Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]] | None = None
     columns: Annotated[list[ColumnName], msgspec.Meta(min_length=1)] | None = None
+    robust: bool = False
 
 
 class PointsRequest(msgspec.Struct):
@@ -105,6 +112,15 @@ class SummariesRequest(msgspec.Struct):
 
     runs: Runs
     metrics: Annotated[list[Metric], msgspec.Meta(max_length=SUMMARY_METRICS_MAX)]
+
+
+class TargetsRequest(msgspec.Struct):
+    """Runs, and the value of a metric that they are to get below or above."""
+
+    runs: Runs
+    metric: Metric
+    below: float | None = None
+    above: float | None = None
 
 
 class RunsRequest(msgspec.Struct):
@@ -162,6 +178,13 @@ class NoteRequest(msgspec.Struct):
     step: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
     metric: Metric | None = None
+
+
+class NotesRequest(msgspec.Struct):
+    """Whose notes, and the axis on which they are to stand."""
+
+    runs: Annotated[list[Run], msgspec.Meta(max_length=RUNS_PER_CHART_MAX)]
+    x: XAxis = XAxis.STEP
 
 
 def decode(body: bytes, kind: type[_Request]) -> _Request:

@@ -16,7 +16,7 @@ from stepwell.model.names import fold
 from stepwell.server.ahead import ahead
 from stepwell.server.asgi import Bodies, ClientGoneError, Receive, Scope, Send
 from stepwell.server.peer import peer_of
-from stepwell.server.studio import changes, frames, metrics, openapi, runs, tables
+from stepwell.server.studio import changes, frames, metrics, noted, openapi, runs, tables
 from stepwell.server.studio.live import Listener, Live
 from stepwell.server.studio.page import Page
 from stepwell.server.studio.requests import LiveRequest, decode_query
@@ -38,6 +38,7 @@ ENDPOINTS: list[Endpoint] = [
     *metrics.ENDPOINTS,
     *runs.ENDPOINTS,
     *tables.ENDPOINTS,
+    *noted.ENDPOINTS,
     *changes.ENDPOINTS,
 ]
 

@@ -39,7 +39,8 @@ class Studio:
         """
         self.store = store
         self.control = control
-        self.charts = Charts(Digests(_DIGEST_BYTES_MAX), decoders.map)
+        self.spread = decoders.map
+        self.charts = Charts(Digests(_DIGEST_BYTES_MAX), self.spread)
         self.tables = SeriesTables(store)
 
 

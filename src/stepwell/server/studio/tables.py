@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from stepwell.model.errors import StoreError
+import math
+
+from stepwell.model.errors import QueryError, StoreError, ValidationError
 from stepwell.model.summaries import MetricSummary
 from stepwell.query.ranking import RankBy, rank
+from stepwell.query.targets import Reached, first_beyond
 from stepwell.server.studio.answers import (
     ColumnDocument,
     RankDocument,
     RankedDocument,
     SummariesDocument,
+    TargetDocument,
+    TargetsDocument,
     number,
 )
-from stepwell.server.studio.requests import RankRequest, SummariesRequest, decode
+from stepwell.server.studio.requests import (
+    RankRequest,
+    SummariesRequest,
+    TargetsRequest,
+    decode,
+)
 from stepwell.server.studio.service import Answer, Asked, Endpoint, Studio, answer
+from stepwell.store.protocol import SeriesKey
 
 #: Runs that are summarised at a time: others get a turn in between.
 _RUNS_AT_ONCE = 20
@@ -55,7 +66,49 @@ def _summaries(studio: Studio, asked: Asked) -> Answer:
     return answer(SummariesDocument(columns))
 
 
+def _targets(studio: Studio, asked: Asked) -> Answer:
+    request = decode(asked.body, TargetsRequest)
+    bounds = [each for each in (request.below, request.above) if each is not None]
+    if len(bounds) != 1 or not math.isfinite(bounds[0]):
+        problem = "Value at 'below' or at 'above' must be a finite number, and the other one null"
+        raise ValidationError([problem])
+    components = [asked.component(run) for run in request.runs]
+    overviews = studio.store.overviews(components)
+    found: list[TargetDocument | None] = []
+    for component, overview in zip(components, overviews, strict=True):
+        if overview is None:
+            found.append(None)
+            continue
+        with studio.store.view([SeriesKey(component, request.metric)]) as view:
+            (outline,) = view.outlines
+            if isinstance(outline, QueryError):
+                found.append(None)
+                continue
+            if isinstance(outline, StoreError):
+                raise outline
+            is_below = request.below is not None
+            reached = first_beyond(view, outline, bounds[0], is_below=is_below)
+        found.append(None if reached is None else _target(reached, overview.first_us))
+    return answer(TargetsDocument(found))
+
+
+def _target(reached: Reached, first_us: int) -> TargetDocument:
+    time_us = reached.timestamp_us
+    return TargetDocument(
+        reached.step, time_us / 1000, (time_us - first_us) / 1000, number(reached.value)
+    )
+
+
 ENDPOINTS = [
+    Endpoint(
+        "POST",
+        "runs:targets",
+        "QueryTargets",
+        "Say when runs first got below, or above, a value of a metric.",
+        _targets,
+        TargetsRequest,
+        TargetsDocument,
+    ),
     Endpoint(
         "POST",
         "runs:summaries",
