@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stepwell.model.errors import DamagedSeriesError, StoreError
@@ -395,6 +395,13 @@ def test_what_memory_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     st.lists(st.integers(0, 60), max_size=3),
     st.integers(1, 9),
     st.one_of(st.none(), st.integers(-5, 50)),
+)
+@example(
+    # A bucket goes on in another piece, with nothing finite in it.
+    [[ReferencePoint(0, 0, 0.0), ReferencePoint(None, 0, 0.0), ReferencePoint(0, 0, math.inf)]],
+    [1],
+    1,
+    None,
 )
 def test_rolling_medians(
     series: list[list[ReferencePoint]], places: list[int], window: int, start: int | None

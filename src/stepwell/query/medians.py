@@ -148,7 +148,8 @@ class _Rolling:
         inside = (buckets >= 0) & (buckets < self._grid.buckets)
         rows = np.searchsorted(self._buckets, buckets[inside])
         self._medians[rows] = rolling_medians(values, stops[inside], self._window)
-        self._last = values[max(len(values) - self._window + 1, 0) :]
+        # A whole window: the next piece may have points of this bucket, none of them finite.
+        self._last = values[max(len(values) - self._window, 0) :]
 
 
 def rolling_medians(values: Float64Array, stops: Int64Array, window: int) -> Float64Array:
