@@ -39,7 +39,8 @@ from stepwell.store.sqlite.store import EmbeddedStore
 logger = logging.getLogger(__name__)
 
 #: What is run; tests put programs here that break in some way and then run `main`.
-COMMAND = (sys.executable, "-m", "stepwell.server.committer")
+# Safe path: a file in the current folder must not stand in for a module.
+COMMAND = (sys.executable, "-P", "-m", "stepwell.server.committer")
 
 _STOP_S = 10
 _RESTART_S = 1
@@ -79,12 +80,14 @@ class CommitterProcess:
         self._task.cancel()
         self._opened.cancel()
         await asyncio.gather(self._task, self._opened, return_exceptions=True)
+        self._ingest.fail(StoreUnavailableError(_ENDED))
 
     async def _keep_alive(self) -> None:
         while not self._is_stopping:
             try:
                 await self._live()
-            except StoreError as error:
+            except Exception as raised:  # noqa: BLE001 - whatever it was, puts must be answered
+                error = raised if isinstance(raised, StoreError) else _defect(raised)
                 if not self._opened.done():
                     self._opened.set_exception(error)
                     return
@@ -99,11 +102,9 @@ class CommitterProcess:
             StoreError: it could not open the store.
         """
         loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
         try:
-            process = _start(theirs)
+            ours, process = _start()
         except OSError as error:
-            ours.close()
             msg = f"the process that commits puts cannot be started: {error.strerror or error}"
             raise StoreUnavailableError(msg) from error
         link = self._link = _Link(self._ingest)
@@ -141,6 +142,7 @@ class _Link(asyncio.Protocol):
         self.closed: asyncio.Future[None] = loop.create_future()
         self._ingest = ingest
         self._splitter = Splitter()
+        self._has_ended = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -164,16 +166,19 @@ class _Link(asyncio.Protocol):
         if not self.opened.done():
             msg = "the process that commits puts ended before it had opened the data folder"
             self.opened.set_exception(StoreUnavailableError(msg))
-        self.closed.set_result(None)
+        # Where the server stops and does not wait any longer it is cancelled.
+        if not self.closed.done():
+            self.closed.set_result(None)
 
     def send(self, data: bytes) -> None:
         """Send frames."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not (self._has_ended or self._transport.is_closing()):
             self._transport.write(data)
 
     def end(self) -> None:
         """Say that no more comes; reports of what was sent still do."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not (self._has_ended or self._transport.is_closing()):
+            self._has_ended = True
             self._transport.write_eof()
 
     def close(self) -> None:
@@ -182,12 +187,24 @@ class _Link(asyncio.Protocol):
             self._transport.abort()
 
 
-def _start(link: socket.socket) -> subprocess.Popen[bytes]:
-    """Start the process, and give the link away to it."""
-    # Our own program, and no shell. A copy of the environment: the new process reads it while
-    # another thread may change it.
-    with link, interrupts_held():
-        return subprocess.Popen(COMMAND, stdin=link.fileno(), env=dict(os.environ))  # noqa: S603
+def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Start the process; give our end of the link and the process."""
+    ours, theirs = socket.socketpair()
+    try:
+        # Our own program, and no shell. A copy of the environment: the new process reads it while
+        # another thread may change it.
+        with theirs, interrupts_held():
+            return ours, subprocess.Popen(  # noqa: S603
+                COMMAND, stdin=theirs.fileno(), env=dict(os.environ)
+            )
+    except BaseException:
+        ours.close()
+        raise
+
+
+def _defect(error: Exception) -> StoreUnavailableError:
+    logger.error("unexpected error of the committing process", exc_info=error)
+    return StoreUnavailableError("the process that commits puts cannot be used; see the log")
 
 
 def _reap(process: subprocess.Popen[bytes]) -> int:

@@ -52,6 +52,8 @@ class CompactionProcess:
         """Prepare; the process starts with the context."""
         self._command = [
             sys.executable,
+            # Safe path: a file in the current folder must not stand in for a module.
+            "-P",
             "-m",
             "stepwell.server.compaction",
             str(settings.data),
