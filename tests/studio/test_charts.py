@@ -107,6 +107,16 @@ def debiased(values: list[float], weight: float) -> list[float]:
     return found
 
 
+def smooth_in_csv(studio: Studio) -> list[float]:
+    """Download a chart and give its column of averages."""
+    with studio.page.expect_download() as download:
+        studio.chart("train/loss").hover()
+        studio.chart("train/loss").get_by_label("Download CSV").click()
+    header, *rows = download.value.path().read_text().splitlines()
+    at = header.split(",").index("smooth")
+    return [float(row.split(",")[at]) for row in rows]
+
+
 def test_smoothing_is_the_same_at_every_zoom(filled: Server, studio_of: Pages) -> None:
     """The average is over all history; near and far show the same numbers, and so does the CSV."""
     view = {"runs": "noisy-1", "smooth": 0.99}
@@ -117,12 +127,7 @@ def test_smoothing_is_the_same_at_every_zoom(filled: Server, studio_of: Pages) -
     for row, bucket in enumerate(line["bucket"]):
         last = min(POINTS, (int(bucket) + 1) * width) - 1
         assert line["middle"][row] == pytest.approx(expected[last], rel=1e-9)
-    with studio.page.expect_download() as download:
-        studio.chart("train/loss").hover()
-        studio.chart("train/loss").get_by_label("Download CSV").click()
-    header, *rows = download.value.path().read_text().splitlines()
-    at = header.split(",").index("smooth")
-    assert [float(row.split(",")[at]) for row in rows] == line["middle"]
+    assert smooth_in_csv(studio) == line["middle"]
     studio.open(**view, **{"from": 9000, "to": 9050})
     near = studio.scene("train/loss", "width=1")["lines"][0]
     assert near["middle"] == pytest.approx(expected[9000:9050], rel=1e-9)
@@ -143,12 +148,7 @@ def test_medians_are_the_same_at_every_zoom(filled: Server, studio_of: Pages) ->
     line = studio.scene("train/loss")["lines"][0]
     for row, bucket in enumerate(line["bucket"]):
         assert line["middle"][row] == expected[min(POINTS, (int(bucket) + 1) * width) - 1]
-    with studio.page.expect_download() as download:
-        studio.chart("train/loss").hover()
-        studio.chart("train/loss").get_by_label("Download CSV").click()
-    header, *rows = download.value.path().read_text().splitlines()
-    at = header.split(",").index("smooth")
-    assert [float(row.split(",")[at]) for row in rows] == line["middle"]
+    assert smooth_in_csv(studio) == line["middle"]
     studio.open(**view, **{"median": 1, "from": 7770, "to": 7820})
     near = studio.scene("train/loss", "width=1")["lines"][0]
     assert near["middle"] == expected[7770:7820]

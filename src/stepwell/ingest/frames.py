@@ -81,7 +81,16 @@ class Opened(msgspec.Struct, array_like=True):
 
 _FAILURES = {each.__name__: each for each in StoreError.__subclasses__()}
 
-_encode = msgspec.msgpack.Encoder(enc_hook=lambda array: array.data).encode
+
+def _bytes_of(column: object) -> memoryview:
+    """Give a long column's bytes. Anything else that is not MessagePack's is a defect."""
+    if not isinstance(column, np.ndarray):
+        msg = f"a {type(column).__name__} cannot be sent"
+        raise NotImplementedError(msg)
+    return column.data
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_bytes_of).encode
 _decode_put = msgspec.msgpack.Decoder(_Put).decode
 _decode_report = msgspec.msgpack.Decoder(_Report).decode
 decode_opened = msgspec.msgpack.Decoder(Opened).decode
@@ -94,8 +103,7 @@ def frame(content: bytes) -> bytes:
 
 def encode_put(put: Put) -> bytes:
     """Encode a put as a frame."""
-    content = _encode(put)
-    return _LENGTH.pack(len(content)) + content
+    return frame(_encode(put))
 
 
 def decode_put(content: bytes | memoryview) -> Put:

@@ -38,8 +38,8 @@ from stepwell.store.sqlite.store import EmbeddedStore
 
 logger = logging.getLogger(__name__)
 
-#: What is run; tests put programs here that break in some way and then run `main`.
-# Safe path: a file in the current folder must not stand in for a module.
+#: What is run, with a safe path: no file of the current folder stands in for a module. Tests put
+#: programs here that break in some way and then run `main`.
 COMMAND = (sys.executable, "-P", "-m", "stepwell.server.committer")
 
 _STOP_S = 10
@@ -86,8 +86,8 @@ class CommitterProcess:
         while not self._is_stopping:
             try:
                 await self._live()
-            except Exception as raised:  # noqa: BLE001 - whatever it was, puts must be answered
-                error = raised if isinstance(raised, StoreError) else _defect(raised)
+            except Exception as cause:  # noqa: BLE001 - whatever it was, puts must be answered
+                error = cause if isinstance(cause, StoreError) else _defect(cause)
                 if not self._opened.done():
                     self._opened.set_exception(error)
                     return
@@ -222,7 +222,11 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as link:
-        settings = Settings.decode(receive(link))
+        told = receive(link)
+        if not told:
+            # The worker was killed meanwhile.
+            return
+        settings = Settings.decode(told)
         configure_logging(settings.log_level)
         sync_seconds: list[float] = []
         try:
