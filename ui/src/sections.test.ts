@@ -25,6 +25,7 @@ test('what differs most comes first, and only what has NaN where that is asked f
   const view = { ...DEFAULTS, sort: 'difference' as const }
   expect(sections(named('a', 'b', 'c', 'd'), view, ranks)[0].metrics).toEqual(['b', 'c', 'a', 'd'])
   expect(sections(named('a', 'b', 'c'), { ...view, nan: true }, ranks)[0].metrics).toEqual(['b'])
+  expect(sections(named('a', 'b', 'c'), { ...view, nan: true }, null)).toEqual([])
 })
 
 test('of ten thousand charts only those near the screen are made', () => {

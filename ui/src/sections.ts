@@ -29,8 +29,9 @@ export function sections(
 ): Section[] {
   const { test } = filter(view.metrics)
   let names = metrics.map((metric) => metric.name).filter(test)
-  if (view.nan && ranks) {
-    names = names.filter((name) => (ranks.get(name)?.nan ?? 0) + (ranks.get(name)?.inf ?? 0) > 0)
+  if (view.nan) {
+    // Until it is known which have any, none is drawn that would go again.
+    names = names.filter((name) => (ranks?.get(name)?.nan ?? 0) + (ranks?.get(name)?.inf ?? 0) > 0)
   }
   const pinned = view.pin.filter((name) => names.includes(name))
   const rest = names.filter((name) => !pinned.includes(name))
