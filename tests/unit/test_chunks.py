@@ -14,10 +14,10 @@ from hypothesis.extra import numpy as npst
 from stepwell.model.errors import DamagedSeriesError
 from stepwell.model.limits import STEP_LAST, TIMESTAMP_US_LAST
 from stepwell.model.points import NO_STEP, Points
+from stepwell.store.sqlite.chunk_file import check_sequence
 from stepwell.store.sqlite.chunks import (
     CHUNK_POINTS_MAX,
     Chunk,
-    check_sequence,
     decode_chunk,
     encode_chunk,
     summarise,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from stepwell.model.limits import Limits
 from stepwell.model.names import Component
 from stepwell.model.points import ItemError, ItemErrorCode, Outcome, Put
-from stepwell.store.sqlite.chunks import ChunkFile
+from stepwell.store.sqlite.chunk_file import ChunkFile
 from stepwell.store.sqlite.folder import Folder
 from stepwell.store.sqlite.hot import HotReader, HotWriter, pack_points
 from stepwell.store.sqlite.idempotency import (

@@ -13,14 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stepwell.model.errors import DamagedSeriesError
-from stepwell.store.sqlite.chunks import (
-    Chunk,
-    ChunkFile,
-    Summary,
-    check_sequence,
-    decode_chunk,
-    summarise,
-)
+from stepwell.store.sqlite.chunk_file import ChunkFile, check_sequence
+from stepwell.store.sqlite.chunks import Chunk, Summary, decode_chunk, summarise
 from stepwell.store.sqlite.folder import Folder, transaction
 from stepwell.store.sqlite.hot import HotReader, unpack_points
 from stepwell.store.sqlite.reader import unavailable_on_error

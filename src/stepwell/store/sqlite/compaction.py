@@ -22,13 +22,8 @@ import numpy as np
 
 from stepwell.model.errors import DamagedSeriesError
 from stepwell.model.points import Points
-from stepwell.store.sqlite.chunks import (
-    CHUNK_POINTS_MAX,
-    Chunk,
-    ChunkFile,
-    decode_chunk,
-    encode_chunk,
-)
+from stepwell.store.sqlite.chunk_file import ChunkFile
+from stepwell.store.sqlite.chunks import CHUNK_POINTS_MAX, Chunk, decode_chunk, encode_chunk
 from stepwell.store.sqlite.folder import COMPACTION_LOCK, Folder
 from stepwell.store.sqlite.hot import (
     HotReader,

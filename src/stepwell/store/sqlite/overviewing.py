@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stepwell.store.protocol import Overview
-from stepwell.store.sqlite.chunks import ChunkFile
+from stepwell.store.sqlite.chunk_file import ChunkFile
 from stepwell.store.sqlite.hot import PointArray
 from stepwell.store.sqlite.lookups import series_runs
 from stepwell.store.sqlite.registry import Registry

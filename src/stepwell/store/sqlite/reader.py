@@ -28,7 +28,7 @@ from stepwell.store.protocol import (
     TimeRange,
     View,
 )
-from stepwell.store.sqlite.chunks import is_damage
+from stepwell.store.sqlite.chunk_file import is_damage
 from stepwell.store.sqlite.folder import Folder
 from stepwell.store.sqlite.overviewing import KnownOverviews
 from stepwell.store.sqlite.reading import Snapshots, unknown

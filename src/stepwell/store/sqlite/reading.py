@@ -36,9 +36,7 @@ from stepwell.store.protocol import (
     StepRange,
     TimeRange,
 )
-from stepwell.store.sqlite.chunks import (
-    ChunkFile,
-)
+from stepwell.store.sqlite.chunk_file import ChunkFile
 from stepwell.store.sqlite.folder import Folder, transaction
 from stepwell.store.sqlite.hot import (
     POINT,

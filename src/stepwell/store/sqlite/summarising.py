@@ -18,7 +18,8 @@ from stepwell.model.names import Component
 from stepwell.model.points import Points
 from stepwell.model.statistics import Moments
 from stepwell.model.summaries import Finite, MetricSummary, Part, deviation_of, part_of
-from stepwell.store.sqlite.chunks import ChunkFile, check_sequence, decode_chunk
+from stepwell.store.sqlite.chunk_file import ChunkFile, check_sequence
+from stepwell.store.sqlite.chunks import decode_chunk
 from stepwell.store.sqlite.hot import PointArray
 from stepwell.store.sqlite.hot_points import by_series
 

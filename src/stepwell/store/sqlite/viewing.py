@@ -22,13 +22,8 @@ from stepwell.model.errors import (
 )
 from stepwell.model.points import NO_STEP, Float64Array, Int64Array, Points
 from stepwell.store.protocol import ColumnName, Extent, Loaded, Outline, Piece
-from stepwell.store.sqlite.chunks import (
-    ChunkFile,
-    check_sequence,
-    decode_column,
-    is_damage,
-    verify_columns,
-)
+from stepwell.store.sqlite.chunk_file import ChunkFile, check_sequence, is_damage
+from stepwell.store.sqlite.chunks import decode_column, verify_columns
 
 #: Pieces read by one statement.
 _LOADED_AT_ONCE = 500
