@@ -18,7 +18,6 @@ import orjson
 
 ACCOUNT_ARN = "arn:aws:sagemaker:us-east-1:000000000000:experiment-trial-component/"
 BUFFER_BYTES = 128 << 20
-_ALIGNMENT = 8
 
 
 class WrongAnswerError(Exception):
@@ -40,9 +39,14 @@ class Frame(NamedTuple):
     values: np.ndarray
 
 
+class _Column(msgspec.Struct):
+    name: str
+    type: str
+
+
 class _Head(msgspec.Struct):
     count: int
-    columns: list[msgspec.Raw]
+    columns: list[_Column]
 
 
 class Connection:
@@ -105,22 +109,20 @@ def points_path(component: str, metric: str) -> str:
 
 
 def decode_frame(body: memoryview) -> Frame:
-    """Return the columns of a binary frame: a length, a padded JSON head, 8-byte columns."""
+    """Return the columns of a binary frame: a length, a padded JSON head, the columns."""
     head_bytes = int.from_bytes(body[:4], "little")
     start = 4 + head_bytes
     head = msgspec.json.decode(bytes(body[4:start]), type=_Head)
-    column_bytes = head.count * _ALIGNMENT
-    if start % _ALIGNMENT or len(body) != start + len(head.columns) * column_bytes:
-        message = (
-            f"a frame of {len(body)} bytes does not hold {head.count} points after {start} bytes"
-        )
-        raise WrongAnswerError(message)
-    kinds = ["<i8", "<i8", "<f8"]
-    columns = [
-        np.frombuffer(body, kind, head.count, start + index * column_bytes)
-        for index, kind in enumerate(kinds)
-    ]
-    return Frame(*columns)
+    columns = {}
+    for column in head.columns:
+        kind = np.dtype(column.type)
+        if start % kind.itemsize or start + head.count * kind.itemsize > len(body):
+            message = f"a frame of {len(body)} bytes has no room for {column} at {start}"
+            raise WrongAnswerError(message)
+        columns[column.name] = np.frombuffer(body, kind, head.count, start)
+        start += columns[column.name].nbytes
+    require(start == len(body), f"a frame of {len(body)} bytes ends at {start}")
+    return Frame(columns["step"], columns["timestamp_us"], columns["value"])
 
 
 def require(condition: object, claim: str) -> None:

@@ -69,7 +69,7 @@ def one_series(bench: Bench) -> Outcome:
     bench.say(f"one series: {LONG.points:,} points")
     folder = _ingest(bench, LONG)
     chunks = _chunk_columns(folder)
-    path = points_path(component_name(LONG, 0), metric_name(0))
+    path = points_path(component_name(LONG, 0), metric_name(0)) + "&types=narrow"
     http_seconds, decode_seconds, zeros_seconds = [], [], []
     with (
         serve_stepwell(folder, bench.log("long")) as server,
@@ -103,7 +103,7 @@ def one_series(bench: Bench) -> Outcome:
     measured, yardstick = median(http_seconds), median(decode_seconds)
     return Outcome(
         line="series",
-        what="one series of 1M points, raw columns over HTTP",
+        what="one series of 1M points, raw columns of narrow types over HTTP",
         measured=f"{measured * 1000:.1f} ms",
         yardstick=f"{yardstick * 1000:.1f} ms to decode its {len(chunks)} chunks alone "
         f"(to send as many zeros: {median(zeros_seconds) * 1000:.1f} ms)",

@@ -44,22 +44,25 @@ def path_of(component: str) -> str:
 
 
 def columns(body: bytes) -> list[np.ndarray]:
-    """Take a frame apart."""
+    """Take a frame apart: steps, timestamps and values, of whatever types."""
     (head_bytes,) = struct.unpack_from("<I", body)
     head = json.loads(body[4 : 4 + head_bytes])
     start = 4 + head_bytes
     assert start % 8 == 0
-    assert len(body) == start + 24 * head["count"]
-    found = []
+    found = {}
     for each in head["columns"]:
-        found.append(np.frombuffer(body, each["type"], head["count"], start))
-        start += 8 * head["count"]
-    return found
+        column = np.frombuffer(body, each["type"], head["count"], start)
+        assert start % column.itemsize == 0
+        found[each["name"]] = column
+        start += column.nbytes
+    assert len(body) == start
+    return [found[name] for name in ("step", "timestamp_us", "value")]
 
 
 def check_long(body: bytes) -> None:
     """Check every number of the long series."""
     steps, timestamps_us, values = columns(body)
+    assert [each.dtype for each in (steps, timestamps_us, values)] == ["i8", "i8", "f8"]
     assert (steps == np.arange(POINTS)).all()
     assert (timestamps_us == (FIRST_S + steps) * 1_000_000).all()
     assert (values == np.random.default_rng(7).normal(size=POINTS)).all()
@@ -145,10 +148,51 @@ def test_no_points(server: Server, component: str) -> None:
     assert [len(each) for each in columns(reply.body)] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("step", "value", "types"),
+    [
+        (3, 0.5, ["i4", "i8", "f4"]),
+        (2**31, 0.5, ["i8", "i8", "f4"]),
+        (3, 0.1, ["i4", "i8", "f8"]),
+        (2**53 - 1, 0.1, ["i8", "i8", "f8"]),
+        (None, "NaN", ["i4", "i8", "f4"]),
+    ],
+)
+def test_types_hold_every_number(
+    server: Server, component: str, step: int | None, value: float | str, types: list[str]
+) -> None:
+    """Columns have the narrowest types that change no number, if asked for, and stand aligned."""
+    moment = 1_700_000_000
+    items = [{"MetricName": "loss", "Timestamp": moment, "Step": 1, "Value": -0.25}] * 2
+    last = {"MetricName": "loss", "Timestamp": moment + 0.001, "Value": value}
+    items.append(last if step is None else last | {"Step": step})
+    assert server.put(component, items) == []
+    for asked, expected in (("", ["i8", "i8", "f8"]), ("&types=narrow", types)):
+        found = columns(server.request("GET", path_of(component) + asked).body)
+        assert [column.dtype for column in found] == expected
+        steps, timestamps_us, values = found
+        assert steps.tolist() == [1, 1, -1 if step is None else step]
+        assert timestamps_us.tolist() == [moment * 10**6, moment * 10**6, moment * 10**6 + 1000]
+        assert np.array_equal(values, [-0.25, -0.25, float(value)], equal_nan=True)
+
+
+def test_a_long_series_of_narrow_types(long_server: Server) -> None:
+    """Steps of four bytes come whole, over all pieces; only asked for."""
+    reply = long_server.request("GET", path_of("long") + "&types=narrow")
+    assert int(reply.headers["content-length"]) == len(reply.body)
+    steps, timestamps_us, values = columns(reply.body)
+    assert steps.dtype == np.int32
+    assert (steps == np.arange(POINTS)).all()
+    assert (timestamps_us == (FIRST_S + np.arange(POINTS)) * 1_000_000).all()
+    assert (values == np.random.default_rng(7).normal(size=POINTS)).all()
+
+
 def test_what_is_not_there(server: Server, expect_error: ExpectError) -> None:
     """An unknown component, and names that are none, are errors that say so."""
     reply = server.request("GET", path_of("nobody"))
     expect_error(reply, 404, "ResourceNotFound", "'nobody' does not exist")
+    reply = server.request("GET", path_of(component="nobody") + "&types=int8")
+    expect_error(reply, 400, "ValidationException", "'types'")
     reply = server.request("GET", "/api/v1/points")
     expect_error(reply, 400, "ValidationException", "'component'", "'metric'")
 

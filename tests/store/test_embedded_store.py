@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stepwell.model.errors import DamagedSeriesError
@@ -19,7 +20,7 @@ from stepwell.store.sqlite.compaction import Compactor
 from stepwell.store.sqlite.folder import Folder
 from stepwell.store.sqlite.maintenance import compact_folder, folder_size
 from stepwell.store.sqlite.store import EmbeddedStore
-from stepwell.testing.doors import OTHER_RUN, RUN, losses, values_of
+from stepwell.testing.doors import OTHER_RUN, RUN, losses, series_of, values_of
 from stepwell.testing.store_contract import StoreContract
 from stepwell.testing.store_machine import run_machine
 
@@ -159,6 +160,52 @@ def test_a_folder_that_never_noted_changes(door: EmbeddedDoor) -> None:
     store.append([losses(2.0)])
     door.settle()
     assert [change.component for change in store.changed_since(mark)[0]] == [RUN]
+
+
+def test_a_folder_that_never_noted_what_is_single(door: EmbeddedDoor) -> None:
+    """Of chunks made before that was noted, values have the wide type; later ones tell."""
+    store = door.open()
+    store.append([losses(1.0)])
+    door.settle()
+    assert series_of(store).types.values == np.float32
+    door.close()
+    with contextlib.closing(sqlite3.connect(door.path / "chunks.db")) as chunks:
+        chunks.execute("ALTER TABLE chunk DROP COLUMN is_single")
+    store = door.open()
+    assert series_of(store).types.values == np.float64
+    assert check_folder(door.path).problems == []
+    store.append([losses(2.0)])
+    door.settle()
+    # The two chunks became one.
+    assert series_of(store).types.values == np.float32
+    assert values_of(store) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "step_max = step_max + 1",
+        "timestamp_min = timestamp_min - 1",
+        "first = 7",
+        "nan_count = 1",
+        "finite_max = NULL",
+        "mean = mean + 1",
+        "m2 = 0",
+        "is_single = 1",
+    ],
+)
+def test_check_finds_a_wrong_summary(door: EmbeddedDoor, change: str) -> None:
+    """Whatever a summary says that its points do not is named, with the series."""
+    store = door.open()
+    store.append([losses(0.1, 0.2, 0.3)])
+    door.settle()
+    assert check_folder(door.path).problems == []
+    with contextlib.closing(sqlite3.connect(door.path / "chunks.db")) as chunks:
+        chunks.execute(f"UPDATE chunk SET {change}")
+        chunks.commit()
+    (problem,) = check_folder(door.path).problems
+    assert "'loss' of trial component 'run'" in problem
+    assert f"{change.split(maxsplit=1)[0]} is " in problem
 
 
 def test_summaries_of_a_damaged_series(door: EmbeddedDoor) -> None:

@@ -15,7 +15,7 @@ from stepwell.model.limits import Limits
 from stepwell.model.names import DEFAULT_ACCOUNT, Component
 from stepwell.model.points import NO_STEP, Float64Array, Int64Array, Points, Put
 from stepwell.model.queries import MetricQuery
-from stepwell.store.protocol import ColumnName, Series, SeriesKey, StepRange, TimeRange
+from stepwell.store.protocol import ColumnName, ColumnTypes, Series, SeriesKey, StepRange, TimeRange
 from stepwell.store.sqlite.maintenance import compact_folder
 from stepwell.store.sqlite.store import EmbeddedStore
 from stepwell.testing.reference import ReferencePoint, ReferenceQuery
@@ -44,6 +44,11 @@ class ListSeries:
         self._points = Points(points.steps[kept], points.timestamps_us[kept], points.values[kept])
         self.count = len(points)
         self.count_without_step = int((points.steps == NO_STEP).sum())
+
+    @property
+    def types(self) -> ColumnTypes:
+        """Give the types that they have."""
+        return ColumnTypes(np.dtype(np.int64), np.dtype(np.int64), np.dtype(np.float64))
 
     def points(self) -> Points:
         """Give the points within the range."""

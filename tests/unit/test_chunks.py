@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as npst
 
 from stepwell.model.errors import DamagedSeriesError
 from stepwell.model.limits import STEP_LAST, TIMESTAMP_US_LAST
-from stepwell.model.points import NO_STEP, Points
+from stepwell.model.points import NO_STEP, Points, is_single
 from stepwell.store.sqlite.chunk_file import check_sequence
 from stepwell.store.sqlite.chunks import (
     CHUNK_POINTS_MAX,
@@ -148,6 +148,31 @@ def test_summaries_say_what_the_points_say(points: Points) -> None:
     assert summary.inf_negative_count == values.count(-math.inf)
     assert summary.finite_min == min(finite, default=None)
     assert summary.finite_max == max(finite, default=None)
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = points.values.astype(np.float32)
+    assert summary.is_single == (narrow.astype(np.float64).tobytes() == points.values.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.5, True),
+        (-0.0, True),
+        (math.inf, True),
+        (math.nan, True),
+        (0.1, False),
+        (float(np.float32(0.1)), True),
+        (LARGEST, False),
+        (5e-324, False),
+        (float(np.float32(1e-45)), True),
+        (2.0**24 + 1, False),
+    ],
+)
+def test_what_float32_holds(value: float, *, expected: bool) -> None:
+    """One value that float32 would change among many makes a column float64."""
+    values = np.full(1000, 0.25)
+    values[567] = value
+    assert is_single(values) is expected
 
 
 @settings(max_examples=200, deadline=None)

@@ -41,6 +41,13 @@ class Points:
         return len(self.values)
 
 
+def is_single(values: Float64Array) -> bool:
+    """Say whether float32 holds every value exactly, NaN payloads and the sign of zero too."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        again = values.astype(np.float32).astype(np.float64)
+    return bool((again.view(np.int64) == values.view(np.int64)).all())
+
+
 class ItemErrorCode(IntEnum):
     """What can befall one item of a put (rule 4). The number is what the store keeps."""
 

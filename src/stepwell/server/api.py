@@ -8,8 +8,8 @@ import json
 import logging
 import struct
 import urllib.parse
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
@@ -44,18 +44,19 @@ from stepwell.server.asgi import (
 from stepwell.server.auth import allow
 from stepwell.server.peer import Peer, peer_of
 from stepwell.server.telemetry import Telemetry
-from stepwell.store.protocol import ColumnName, Series, SeriesKey
+from stepwell.store.protocol import ColumnName, ColumnTypes, Series, SeriesKey
 
 if TYPE_CHECKING:
     from stepwell.server.app import Parts
 
 logger = logging.getLogger(__name__)
 
-_COLUMNS: tuple[tuple[ColumnName, str, str], ...] = (
-    ("steps", "step", "int64"),
-    ("timestamps_us", "timestamp_us", "int64"),
-    ("values", "value", "float64"),
+_COLUMNS: tuple[tuple[ColumnName, str], ...] = (
+    ("steps", "step"),
+    ("timestamps_us", "timestamp_us"),
+    ("values", "value"),
 )
+_WIDE = ColumnTypes(np.dtype(np.int64), np.dtype(np.int64), np.dtype(np.float64))
 #: Pieces of at most 512 KiB that are decoded and not yet sent.
 _PIECES_AHEAD = 4
 #: Set in the scope of a request whose unexpected error was logged and answered.
@@ -87,16 +88,14 @@ def routes(parts: Parts) -> list[Route]:
 
     async def points(request: Request) -> Response:
         identity = parts.gate.let_in(request, b"", "GetPoints", changes=False)
-        key = _series_key(request, identity.account)
+        key, is_narrow = _series_asked_for(request, identity.account)
         loop = asyncio.get_running_loop()
         (series,) = await loop.run_in_executor(parts.executor, parts.store.read, [key])
         if isinstance(series, StepwellError):
             if isinstance(series, DamagedSeriesError):
                 _log_damage(series)
             raise series
-        head = frame_head(series.count)
-        size = len(head) + series.count * 8 * len(_COLUMNS)
-        return _FrameResponse(head, series, size, parts)
+        return _FrameResponse(series, _columns_of(series, is_narrow=is_narrow), parts)
 
     return [
         Route("/healthz", healthz),
@@ -142,10 +141,25 @@ class Fallback:
         return await self.on_error(request, UnknownOperationError(msg))
 
 
-def frame_head(count: int) -> bytes:
+class _Column(NamedTuple):
+    """A column of a frame."""
+
+    source: ColumnName
+    name: str
+    type: np.dtype[Any]
+
+
+def _columns_of(series: Series, *, is_narrow: bool) -> list[_Column]:
+    """Choose the types of a frame's columns. The wider ones come first, so that all are aligned."""
+    types = series.types if is_narrow else _WIDE
+    columns = [_Column(source, name, getattr(types, source)) for source, name in _COLUMNS]
+    return sorted(columns, key=lambda column: -column.type.itemsize)
+
+
+def _frame_head(count: int, columns: Sequence[_Column]) -> bytes:
     """Encode a frame's head: its length as uint32, then JSON padded to a multiple of 8 in all."""
-    columns = [{"name": name, "type": kind} for _, name, kind in _COLUMNS]
-    document = json.dumps({"count": count, "columns": columns}).encode()
+    described = [{"name": each.name, "type": each.type.name} for each in columns]
+    document = json.dumps({"count": count, "columns": described}).encode()
     document += b" " * (-(len(document) + 4) % 8)
     return struct.pack("<I", len(document)) + document
 
@@ -153,9 +167,11 @@ def frame_head(count: int) -> bytes:
 class _FrameResponse(Response):
     """A frame, sent by the thread that decodes it, or (TLS) by the loop while a thread decodes."""
 
-    def __init__(self, head: bytes, series: Series, size: int, parts: Parts) -> None:
+    def __init__(self, series: Series, columns: Sequence[_Column], parts: Parts) -> None:
+        self._columns = columns
+        self._head = _frame_head(series.count, self._columns)
+        size = len(self._head) + series.count * sum(each.type.itemsize for each in self._columns)
         super().__init__(media_type=FRAME_TYPE, headers={"content-length": str(size)})
-        self._head = head
         self._series = series
         self._executor = parts.executor
         self._reads = parts.data_plane.reads
@@ -180,8 +196,7 @@ class _FrameResponse(Response):
                 "headers": self.raw_headers,
             }
         )
-        await peer.send(send, self._head, more=True)
-        pieces = _pieces(self._series)
+        pieces = _frame(self._head, self._series, self._columns)
         if peer.can_push:
             await peer.push(self._executor, pieces)
         else:
@@ -196,13 +211,15 @@ def _log_damage(error: DamagedSeriesError) -> None:
     logger.error("a query cannot be answered: %s", error)
 
 
-def _pieces(series: Series) -> Iterator[memoryview]:
-    for name, _, _ in _COLUMNS:
-        for piece in series.column(name):
-            yield np.ascontiguousarray(piece).data.cast("B")
+def _frame(head: bytes, series: Series, columns: Sequence[_Column]) -> Iterator[bytes | memoryview]:
+    yield head
+    for column in columns:
+        for piece in series.column(column.source):
+            yield np.ascontiguousarray(piece, column.type).data.cast("B")
 
 
-def _series_key(request: Request, account: str) -> SeriesKey:
+def _series_asked_for(request: Request, account: str) -> tuple[SeriesKey, bool]:
+    """Give which series it is, and whether its columns may have narrow types."""
     name = fold(request.query_params.get("component", ""))
     metric = request.query_params.get("metric", "")
     problems = []
@@ -210,6 +227,9 @@ def _series_key(request: Request, account: str) -> SeriesKey:
         problems.append("Value at 'component' must be a trial component's name")
     if not is_metric_name(metric):
         problems.append("Value at 'metric' must be a metric's name of 1 to 255 characters")
+    types = request.query_params.get("types", "wide")
+    if types not in {"wide", "narrow"}:
+        problems.append("Value at 'types' must be 'wide' or 'narrow'")
     if problems:
         raise ValidationError(problems)
-    return SeriesKey(Component(account, name), metric)
+    return SeriesKey(Component(account, name), metric), types == "narrow"

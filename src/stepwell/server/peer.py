@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -25,8 +26,10 @@ logger = logging.getLogger(__name__)
 #: A client that does not read for this long is let go.
 SEND_TIMEOUT_S = 60
 _LOOK_S = 0.5
-#: Bytes that a thread sends at a time, so that long answers to fast clients share the threads.
-_TURN_BYTES = 8 * 1024 * 1024
+#: A client that reads takes less than this to make room again; the way over the loop takes longer.
+_ROOM_MS = 3
+#: For how long a thread sends before it is others' turn: long answers share the threads.
+_TURN_S = 0.05
 _IN_SCOPE = "stepwell.peer"
 
 
@@ -178,18 +181,21 @@ class _Pushing:
         self._sock = sock
         self._pieces = pieces
         self._left = memoryview(b"")
+        self._room = select.poll()
+        self._room.register(sock, select.POLLOUT)
 
     def go_on(self) -> int:
         """Send until the socket takes no more, or to the end. Returns the bytes sent. On a thread.
 
-        After some megabytes it is others' turn.
+        After `_TURN_S` it is others' turn.
 
         Raises:
             OSError: the client is gone.
             Exception: what making a piece raised.
         """
         sent_bytes = 0
-        while not self.is_over and sent_bytes < _TURN_BYTES:
+        turn_ends = time.monotonic() + _TURN_S
+        while not self.is_over and time.monotonic() < turn_ends:
             if not self._left:
                 # Given back first: the next piece then comes in the same memory.
                 self._left = memoryview(b"")
@@ -204,7 +210,9 @@ class _Pushing:
             try:
                 sent = self._sock.send(self._left)
             except BlockingIOError:
-                break
+                if not self._room.poll(_ROOM_MS):
+                    break
+                continue
             self._left = self._left[sent:]
             sent_bytes += sent
         return sent_bytes

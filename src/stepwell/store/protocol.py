@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
+
 from stepwell.model.errors import QueryError, StoreError
 from stepwell.model.names import Component
 from stepwell.model.points import Float64Array, Int64Array, Outcome, Points, Put
@@ -47,6 +49,14 @@ class StepRange(NamedTuple):
     stop: int
 
 
+class ColumnTypes(NamedTuple):
+    """Types in which a series' columns can be given without changing one bit of a number."""
+
+    steps: np.dtype[np.int32] | np.dtype[np.int64]
+    timestamps_us: np.dtype[np.int64]
+    values: np.dtype[np.float32] | np.dtype[np.float64]
+
+
 class Series(Protocol):
     """One series as it stood at one instant. Holds encoded bytes; decodes when asked.
 
@@ -60,6 +70,13 @@ class Series(Protocol):
     @property
     def count_without_step(self) -> int:
         """Count the whole series' points that have no step, within a range or not."""
+
+    @property
+    def types(self) -> ColumnTypes:
+        """Give the narrowest types that are known to hold the whole series, within a range or not.
+
+        Nothing is decoded for it, so a store may know of none but the widest.
+        """
 
     def points(self) -> Points:
         """Decode all of it. Raises `DamagedSeriesError`."""

@@ -167,6 +167,30 @@ class StoreContract(FollowingContract, ViewingContract):
             whole = np.concatenate(list(series.column(name)))
             assert np.array_equal(whole, getattr(points, name))
 
+    def test_types_hold_every_number(self, store: Store, settle: Door | None) -> None:
+        """A series' types change no bit of it, whichever of its points are the wide ones."""
+        single, not_a_number = 0.5, struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000ABC))[0]
+        narrow = [("narrow", NO_STEP, NOW_US, -0.0), ("narrow", 2**31 - 1, NOW_US, single)]
+        for metric, step, value in [
+            ("long steps", 2**31, single),
+            ("doubles", 7, 0.1),
+            ("payload", 7, not_a_number),
+            ("huge", 7, 1e300),
+        ]:
+            narrow += [(metric, 1, NOW_US, single), (metric, step, NOW_US + 1, value)]
+        store.append([put_of(*narrow)])
+        if settle:
+            settle.settle()
+        store.append([put_of(("late", 3, NOW_US, single), ("late", 2**40, NOW_US, 0.1))])
+        for metric in {point[0] for point in narrow} | {"late"}:
+            series = series_of(store, metric=metric)
+            points, types = series.points(), series.types
+            for name in ("steps", "timestamps_us", "values"):
+                wide = getattr(points, name)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    again = wide.astype(getattr(types, name)).astype(wide.dtype)
+                assert again.tobytes() == wide.tobytes(), (metric, name)
+
     def test_what_is_not_there(self, store: Store) -> None:
         """An unknown metric is empty, an unknown component an error in its place only."""
         store.append([losses(1.0)])

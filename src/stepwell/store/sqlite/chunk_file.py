@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS chunk (
     finite_max REAL,
     mean REAL,
     m2 REAL,
+    is_single INTEGER,
     crc INTEGER NOT NULL,
     steps BLOB NOT NULL,
     timestamps BLOB NOT NULL,
@@ -72,10 +73,10 @@ INSERT OR IGNORE INTO touched VALUES ({_ROUNDS}, 1);
 
 _SUMMARY_COLUMNS = (
     "count, without_step, step_min, step_max, timestamp_min, timestamp_max, first, last,"
-    " nan_count, inf_count, inf_negative_count, finite_min, finite_max, mean, m2"
+    " nan_count, inf_count, inf_negative_count, finite_min, finite_max, mean, m2, is_single"
 )
 _CHUNK_COLUMNS = f"series, first_index, {_SUMMARY_COLUMNS}, crc, steps, timestamps, vals"
-_INSERT = f"INSERT INTO chunk ({_CHUNK_COLUMNS}) VALUES ({','.join('?' * 21)})"
+_INSERT = f"INSERT INTO chunk ({_CHUNK_COLUMNS}) VALUES ({','.join('?' * 22)})"
 _INT64_LAST = 2**63 - 1
 _summary_values = attrgetter(*(each.name for each in fields(Summary)))
 
@@ -88,6 +89,15 @@ class ChunkFile:
         self.db = folder.connect(CHUNKS_FILE, schema=SCHEMA + _TOUCHED)
         if not self.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'touched'").fetchone():
             self.db.executescript(f"BEGIN IMMEDIATE; {_TOUCHED} COMMIT;")
+        if not self._has_is_single():
+            with transaction(self.db):
+                if not self._has_is_single():
+                    self.db.execute("ALTER TABLE chunk ADD COLUMN is_single INTEGER")
+
+    def _has_is_single(self) -> bool:
+        """Say whether chunks have the column: folders made before it get it when opened."""
+        query = "SELECT 1 FROM pragma_table_info('chunk') WHERE name = 'is_single'"
+        return self.db.execute(query).fetchone() is not None
 
     def compacted(self) -> dict[int, int]:
         """Say up to which row each slot's hot file is compacted."""
@@ -284,7 +294,9 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def _chunk(row: tuple[Any, ...]) -> Chunk:
-    return Chunk(row[0], row[1], Summary(*row[2:17]), *row[17:])
+    # What SQLite keeps of a bool is an integer.
+    is_single = None if row[17] is None else bool(row[17])
+    return Chunk(row[0], row[1], Summary(*(*row[2:17], is_single)), *row[18:])
 
 
 def _row(chunk: Chunk) -> tuple[object, ...]:

@@ -7,16 +7,16 @@ A chunk's three columns are pcodec's (bit-exact), with one CRC-32 over all of th
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from isal.isal_zlib import crc32
 from pcodec import ChunkConfig, DeltaSpec, standalone  # type: ignore[import-untyped]
 
 from stepwell.model.errors import DamagedSeriesError
-from stepwell.model.points import NO_STEP, Points
+from stepwell.model.points import NO_STEP, Points, is_single
 from stepwell.model.statistics import moments_of
 
 CHUNK_POINTS_MAX = 65_536
@@ -39,7 +39,8 @@ class Summary:
 
     `step_min > step_max` where no point has a step. `last` is the last by timestamp, then by
     arrival. A NaN in `first` or `last` is NULL in the file, as are `finite_min` to `m2` where
-    no value is finite.
+    no value is finite. `is_single` says whether float32 holds every value exactly; None in chunks
+    of a time when nobody noted it.
     """
 
     count: int
@@ -57,6 +58,7 @@ class Summary:
     finite_max: float | None
     mean: float | None
     m2: float | None
+    is_single: bool | None
 
 
 class Chunk(NamedTuple):
@@ -104,6 +106,7 @@ def summarise(points: Points) -> Summary:
         mean=moments.mean if moments else None,
         # A sum of squares that float64 cannot hold is unknown, not infinite.
         m2=moments.m2 if moments and math.isfinite(moments.m2) else None,
+        is_single=is_single(values),
     )
 
 
@@ -174,7 +177,7 @@ def decode_chunk(chunk: Chunk) -> Points:
 def _crc(*columns: bytes) -> int:
     crc = 0
     for column in columns:
-        crc = zlib.crc32(column, crc)
+        crc = crc32(column, crc)
     return crc
 
 

@@ -51,6 +51,8 @@ from stepwell.store.sqlite.stored_series import StoredSeries, damaged
 from stepwell.store.sqlite.summarising import summarise_component
 from stepwell.store.sqlite.viewing import ChunkView, outlines_of
 
+#: Of chunks.db, for each thread that reads.
+_CACHE_KIB = 8000
 _EMPTY = columns_of(np.empty(0, POINT))
 #: Followers look every second or so: for this long they are told of a deletion.
 _DELETIONS_TOLD_US = 60_000_000
@@ -66,6 +68,8 @@ class Snapshots:
         self._folder = folder
         self._registry = Registry(folder)
         self._chunks = ChunkFile(folder)
+        # A series that is asked for again and again, as live ones are, comes out of memory then.
+        self._chunks.db.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         self._hot: dict[int, HotReader] = {}
 
     def read(

@@ -8,8 +8,8 @@ from operator import attrgetter
 import numpy as np
 
 from stepwell.model.errors import DamagedSeriesError
-from stepwell.model.points import NO_STEP, Float64Array, Int64Array, Points
-from stepwell.store.protocol import ColumnName, SeriesKey, StepRange, TimeRange
+from stepwell.model.points import NO_STEP, Float64Array, Int64Array, Points, is_single
+from stepwell.store.protocol import ColumnName, ColumnTypes, SeriesKey, StepRange, TimeRange
 from stepwell.store.sqlite.chunks import Chunk, decode_chunk, decode_column, verify_chunk
 
 _ENCODED: dict[ColumnName, Callable[[Chunk], bytes]] = {
@@ -17,6 +17,7 @@ _ENCODED: dict[ColumnName, Callable[[Chunk], bytes]] = {
     "timestamps_us": attrgetter("timestamps"),
     "values": attrgetter("values"),
 }
+_INT32_LAST = 2**31 - 1
 
 
 class StoredSeries:
@@ -46,6 +47,19 @@ class StoredSeries:
         """Count the whole series' points that have no step."""
         hot = int(np.count_nonzero(self._hot.steps == NO_STEP))
         return sum(chunk.summary.without_step for chunk in self._chunks) + hot
+
+    @property
+    def types(self) -> ColumnTypes:
+        """Give the narrowest types that are known to hold the whole series."""
+        summaries = [chunk.summary for chunk in self._chunks]
+        steps_fit = all(each.step_max <= _INT32_LAST for each in summaries)
+        steps_fit = steps_fit and bool((self._hot.steps <= _INT32_LAST).all())
+        are_single = all(each.is_single for each in summaries) and is_single(self._hot.values)
+        return ColumnTypes(
+            np.dtype(np.int32) if steps_fit else np.dtype(np.int64),
+            np.dtype(np.int64),
+            np.dtype(np.float32) if are_single else np.dtype(np.float64),
+        )
 
     def points(self) -> Points:
         """Decode the points within the range. Raises `DamagedSeriesError`."""
