@@ -33,7 +33,9 @@ from stepwell.query.medians import with_medians
 from stepwell.query.plans import FrameQuery, RunSeries
 from stepwell.query.robust import robust_of
 from stepwell.query.smoothing import Smoothing
-from stepwell.store.protocol import ColumnName, Extent, Outline
+from stepwell.store.protocol import Blocks, ColumnName, Extent, Outline
+from stepwell.store.sqlite import blocks as blocks_module
+from stepwell.store.sqlite.blocks import decode_blocks, encode_blocks
 from stepwell.store.sqlite.viewing import extent_of
 from stepwell.testing.reference import ReferencePoint
 
@@ -80,15 +82,25 @@ class ListPiece:
 class ListView:
     """A view of series that are simply there. See `protocol.View`."""
 
-    def __init__(self, outlines: Sequence[Outline]) -> None:
+    def __init__(self, outlines: Sequence[Outline], *, has_blocks: bool = False) -> None:
         """Hold the series."""
         self.outlines = outlines
+        self.has_blocks = has_blocks
         self.loaded: list[ListPiece] = []
 
     def load(self, pieces: Sequence[Any]) -> list[Any]:
         """Give pieces, and note which."""
         self.loaded += pieces
         return list(pieces)
+
+    def blocks(self, pieces: Sequence[Any], column: ColumnName) -> list[Blocks | None]:
+        """Give pieces by blocks, as a store would have made them."""
+        found: list[Blocks | None] = []
+        for piece in pieces:
+            encoded = encode_blocks(piece.points) if self.has_blocks else None
+            chosen = encoded and (encoded.steps if column == "steps" else encoded.timestamps)
+            found.append(decode_blocks(chosen) if chosen else None)
+        return found
 
 
 values = st.one_of(
@@ -117,6 +129,8 @@ def _small_pieces() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     patch.setattr(plans_module, "LARGE_POINTS_MIN", 5)
     patch.setattr(digests_module, "_BLOCKS_BITS", 3)
+    # As in a store, these are coarser.
+    patch.setattr(blocks_module, "_BLOCKS_BITS", 2)
     yield
     patch.undo()
 
@@ -205,8 +219,9 @@ def check_chart(
     axis=st.sampled_from([XAxis.STEP, XAxis.WALL]),
     buckets=st.sampled_from([1, 2, 3, 7, 50, 400]),
     bounds=st.tuples(st.none() | st.integers(-5, 70), st.none() | st.integers(1, 60)),
-    offsets=st.lists(st.integers(-1000, 1000), min_size=4, max_size=4),
+    offsets=st.lists(st.just(0) | st.integers(-1000, 1000), min_size=4, max_size=4),
     smoothing=smoothings,
+    has_blocks=st.booleans(),
 )
 def test_charts_agree_with_the_definitions(  # noqa: D103 - its parameters say it
     series: list[list[ReferencePoint]],
@@ -216,12 +231,14 @@ def test_charts_agree_with_the_definitions(  # noqa: D103 - its parameters say i
     bounds: tuple[int | None, int | None],
     offsets: list[int],
     smoothing: Smoothing | None,
+    *,
+    has_blocks: bool,
 ) -> None:
     start, length = bounds
     stop = None if length is None else (start or 0) + length
     query = FrameQuery(axis, buckets, start, stop, smoothing)
     outlines = [cut(points, places) for points in series]
-    view = ListView(outlines)
+    view = ListView(outlines, has_blocks=has_blocks)
     charts = Charts(Digests(1 << 20))
     asked = [RunSeries(outline, offset) for outline, offset in zip(outlines, offsets, strict=False)]
     # The second time out of what is remembered; then at another zoom.
@@ -272,6 +289,25 @@ def test_what_is_outside_is_not_read() -> None:
     assert view.loaded == list(outline.pieces[:1])
     charts.chart(view, [RunSeries(outline)], query)
     assert view.loaded == list(outline.pieces[:1])
+
+
+def test_what_has_blocks_is_not_read() -> None:
+    """Out of a store's blocks a chart is made without points; a finer one makes digests, once."""
+    points = [ReferencePoint(i, 8 * i, math.sin(i)) for i in range(4096)]
+    outline = cut(points, [1024, 2048, 3072])
+    outline.pieces[3].identity = next(_identities)  # type: ignore[misc]
+    view = ListView([outline], has_blocks=True)
+    digests = Digests(1 << 20)
+    charts = Charts(digests)
+    for axis in (XAxis.STEP, XAxis.WALL):
+        coarse, fine = FrameQuery(axis, 4), FrameQuery(axis, 11)
+        check_chart(charts.chart(view, [RunSeries(outline)], coarse), [points], coarse, [0])
+        assert view.loaded == []
+        for query in (fine, fine, coarse):
+            check_chart(charts.chart(view, [RunSeries(outline)], query), [points], query, [0])
+            assert view.loaded == list(outline.pieces)
+        view.loaded.clear()
+    assert digests._bytes == sum(each.bytes for each in digests._known.values())
 
 
 def test_what_weighs_nothing_is_not_read() -> None:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stepwell.model.points import Float64Array, Int64Array
+from stepwell.model.rows import NO_ROWS, Rows, merged, starts_of
 from stepwell.query.grids import Grid
-from stepwell.query.rows import NO_ROWS, Rows, merged, starts_of
 from stepwell.query.smoothing import Partials, Smoothing, chained
 
 

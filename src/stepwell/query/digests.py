@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from stepwell.model.points import NO_STEP, Float64Array, Int64Array
+from stepwell.model.rows import Rows, rows_of_points, starts_of
 from stepwell.query.grids import Grid, Place, Span, has_x
-from stepwell.query.rows import Rows, rows_of_points, starts_of
 from stepwell.query.smoothing import Partials, Smoothing, partials_of
-from stepwell.store.protocol import Extent, Loaded
+from stepwell.store.protocol import Blocks, Extent, Loaded
 
 #: Blocks that a piece is divided into: 22 KiB of rows for a piece of up to 65,536 points.
 _BLOCKS_BITS = 8
@@ -135,10 +135,13 @@ class Digests:
             return digest
 
     def add(self, key: Hashable, digest: Digest) -> None:
-        """Remember a digest, and forget those that were not asked for the longest."""
+        """Remember a digest, the finest of several, and forget those not asked for the longest."""
         with self._lock:
-            if key in self._known:
-                return
+            known = self._known.get(key)
+            if known is not None:
+                if known.level <= digest.level:
+                    return
+                self._bytes -= known.bytes
             self._known[key] = digest
             self._bytes += digest.bytes
             while self._bytes > self._bytes_max:
@@ -149,6 +152,11 @@ class Digests:
 def level_for(span: Span) -> int:
     """Choose the width of blocks, as a power of two, for points that span so much."""
     return max((span.last - span.first).bit_length() - _BLOCKS_BITS, 0)
+
+
+def span_of(points: OnAxis) -> Span:
+    """Say from where to where one or more points go."""
+    return Span(int(points.x[0]), int(points.x[-1]))
 
 
 def on_axis(loaded: Loaded, extent: Extent, place: Place) -> OnAxis:
@@ -168,7 +176,7 @@ def digest_of(
     loaded: Loaded, extent: Extent, place: Place, points: OnAxis, smoothing: Smoothing | None
 ) -> Digest:
     """Make a digest of a piece that has points on the axis. Raises `DamagedSeriesError`."""
-    level = level_for(Span(int(points.x[0]), int(points.x[-1])))
+    level = level_for(span_of(points))
     block = points.x >> level
     partials = None
     if smoothing is not None:
@@ -180,6 +188,13 @@ def digest_of(
         landmarks_of(loaded, extent, place),
         steps_of(loaded, extent, place),
     )
+
+
+def digest_of_blocks(blocks: Blocks, extent: Extent) -> Digest:
+    """Take over what the store has made of a piece: see there why there are no landmarks."""
+    first_x = int(blocks.rows.first_x[0])
+    steps = Steps(extent.step_min, first_x, extent.step_max, np.empty(0, np.int64))
+    return Digest(blocks.level, blocks.rows, None, NO_LANDMARKS, steps)
 
 
 def landmarks_of(loaded: Loaded, extent: Extent, place: Place) -> Landmarks:

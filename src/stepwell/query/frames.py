@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from stepwell.model.errors import StepwellError
 from stepwell.model.points import Float64Array
+from stepwell.model.rows import Rows
 from stepwell.query.chart_rows import Block, Table, key_of, table_of
 from stepwell.query.digests import (
     NO_LANDMARKS,
@@ -25,12 +26,14 @@ from stepwell.query.digests import (
     Steps,
     bucket_of,
     digest_of,
+    digest_of_blocks,
+    level_for,
     on_axis,
     rows_on_grid,
+    span_of,
 )
 from stepwell.query.grids import Grid, Place, Span, XAxis
 from stepwell.query.plans import FrameQuery, RunSeries, grid_of, plan_of, spans_of, total_of
-from stepwell.query.rows import Rows
 from stepwell.query.small_pieces import Small, Together, small_parts
 from stepwell.store.protocol import Loaded, Piece, View
 
@@ -196,8 +199,8 @@ class Charts:
         """Look at pieces one by one, out of their digests where there are any."""
         parts: list[Part | None] = [None] * len(pieces)
         missing = []
-        for index, piece in enumerate(pieces):
-            digest = self._recall(piece, place, query)
+        digests = self._recall(view, pieces, place, query)
+        for index, (piece, digest) in enumerate(zip(pieces, digests, strict=True)):
             if digest is not None and _suits(piece, digest.level, place, grid):
                 parts[index] = _part_of_digest(digest, grid)
             else:
@@ -226,10 +229,26 @@ class Charts:
             waiting = started
         return [part for part in parts if part is not None]
 
-    def _recall(self, piece: Piece, place: Place, query: FrameQuery) -> Digest | None:
-        if piece.identity is None:
-            return None
-        return self._digests.get((piece.identity, place, query.smoothing))
+    def _recall(
+        self, view: View, pieces: Sequence[Piece], place: Place, query: FrameQuery
+    ) -> list[Digest | None]:
+        """Give what is remembered of pieces, or what the store has made of them."""
+        found = [
+            None
+            if piece.identity is None
+            else self._digests.get((piece.identity, place, query.smoothing))
+            for piece in pieces
+        ]
+        if query.smoothing is not None or place.offset:
+            return found
+        new = [index for index, digest in enumerate(found) if digest is None]
+        made = view.blocks([pieces[index] for index in new], place.axis.column)
+        for index, blocks in zip(new, made, strict=True):
+            if blocks is not None:
+                piece = pieces[index]
+                digest = found[index] = digest_of_blocks(blocks, piece.extent)
+                self._digests.add((piece.identity, place, None), digest)
+        return found
 
     def _decoded(
         self,
@@ -241,7 +260,7 @@ class Charts:
         query: FrameQuery,
     ) -> Part:
         points = on_axis(loaded, piece.extent, place)
-        if digest is None:
+        if digest is None or digest.level > level_for(span_of(points)):
             digest = digest_of(loaded, piece.extent, place, points, query.smoothing)
             if piece.identity is not None:
                 self._digests.add((piece.identity, place, query.smoothing), digest)

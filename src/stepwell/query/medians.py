@@ -17,12 +17,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from stepwell.model.errors import QueryError, StepwellError
 from stepwell.model.points import Float64Array, Int64Array
+from stepwell.model.rows import starts_of
 from stepwell.query.digests import OnAxis, bucket_of
 from stepwell.query.frames import ChartFrame, SeriesFrame, Spread
 from stepwell.query.grids import Grid, Place, XAxis
 from stepwell.query.loading import Wanted, load
 from stepwell.query.plans import SORTED_POINTS_MAX, RunSeries
-from stepwell.query.rows import starts_of
 from stepwell.store.protocol import Piece, View
 
 #: Values of windows that are sorted at a time: 16 MB.

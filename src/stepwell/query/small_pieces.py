@@ -12,6 +12,7 @@ import numpy as np
 
 from stepwell.model.errors import StepwellError
 from stepwell.model.points import NO_STEP, Float64Array, Int64Array
+from stepwell.model.rows import NO_ROWS, rows_of_points, starts_of
 from stepwell.query.chart_rows import Block, key_of
 from stepwell.query.digests import (
     NO_LANDMARKS,
@@ -22,7 +23,6 @@ from stepwell.query.digests import (
     landmarks_of,
 )
 from stepwell.query.grids import Grid, Place, XAxis
-from stepwell.query.rows import NO_ROWS, rows_of_points, starts_of
 from stepwell.query.smoothing import Smoothing, partials_of
 from stepwell.store.protocol import Loaded, Piece, View
 

@@ -23,6 +23,7 @@ import numpy as np
 from stepwell.model.errors import QueryError, StoreError
 from stepwell.model.names import Component
 from stepwell.model.points import Float64Array, Int64Array, Outcome, Points, Put
+from stepwell.model.rows import Rows
 from stepwell.model.summaries import MetricSummary
 
 ColumnName = Literal["steps", "timestamps_us", "values"]
@@ -140,6 +141,18 @@ class Loaded(Protocol):
         """Decode one column. Raises `DamagedSeriesError`."""
 
 
+class Blocks(NamedTuple):
+    """A piece's points by blocks of x, each 2**level of steps or of microseconds wide.
+
+    Only of pieces whose values are all finite, whose points all have steps, and whose steps never
+    go back; blocks of timestamps only where those never go back either. A row's `bucket` is the
+    number of its block, x >> level.
+    """
+
+    level: int
+    rows: Rows
+
+
 class View(Protocol):
     """Some series as of one instant, looked at piece by piece. For one thread at a time."""
 
@@ -149,6 +162,9 @@ class View(Protocol):
 
     def load(self, pieces: Sequence[Piece]) -> list[Loaded | StoreError]:
         """Read pieces of this view. Where one cannot be read, its error stands in its place."""
+
+    def blocks(self, pieces: Sequence[Piece], column: ColumnName) -> list[Blocks | None]:
+        """Give pieces of one series by blocks of steps or timestamps, where the store has that."""
 
 
 class Overview(NamedTuple):

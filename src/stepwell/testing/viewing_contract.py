@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 import numpy as np
 
-from stepwell.model.errors import UnknownComponentError
+from stepwell.model.errors import StoreError, UnknownComponentError
 from stepwell.model.names import Component
 from stepwell.model.points import NO_STEP
-from stepwell.store.protocol import Outline, SeriesKey, Store
+from stepwell.model.rows import rows_of_points
+from stepwell.store.protocol import (
+    Blocks,
+    ColumnName,
+    Loaded,
+    Outline,
+    SeriesKey,
+    Store,
+    View,
+)
 from stepwell.testing.doors import NOW_US, OTHER_RUN, RUN, BehindDoor, Door, losses, put_of
 
 _KEY = SeriesKey(RUN, "loss")
@@ -51,6 +61,31 @@ def viewed(store: Store, key: SeriesKey = _KEY) -> list[tuple[int, int, float]]:
 def viewed_values(store: Store, key: SeriesKey = _KEY) -> list[float]:
     """Read a series' values piece by piece."""
     return [value for _, _, value in viewed(store, key)]
+
+
+def _each(store: Store, keys: Sequence[SeriesKey]) -> Iterator[tuple[Outline, View]]:
+    with store.view(keys) as view:
+        for outline in view.outlines:
+            assert isinstance(outline, Outline), outline
+            yield outline, view
+
+
+def _check_blocks(blocks: Blocks, loaded: Loaded | StoreError, column: ColumnName) -> None:
+    """Compare with rows made anew, and hold the store to which pieces may have blocks."""
+    assert not isinstance(loaded, Exception), loaded
+    x, values = loaded.column(column), loaded.column("values")
+    assert np.isfinite(values).all()
+    assert (loaded.column("steps") != NO_STEP).all()
+    for name in {"steps", column}:
+        assert (np.diff(loaded.column(name)) >= 0).all()
+    whole = x.astype(np.int64)
+    rows = rows_of_points(whole >> blocks.level, whole, values.astype(np.float64))
+    for each in fields(rows):
+        found, expected = getattr(blocks.rows, each.name), getattr(rows, each.name)
+        if each.name == "mean":
+            assert np.allclose(found, expected, rtol=1e-12, atol=0)
+        else:
+            assert np.array_equal(found, expected), each.name
 
 
 class ViewingContract(BehindDoor):
@@ -126,6 +161,30 @@ class ViewingContract(BehindDoor):
                     if piece.identity is not None:
                         values = loaded.column("values").tolist()
                         assert known.setdefault(piece.identity, values) == values
+
+    def test_blocks_are_of_the_points(self, store: Store, settle: Door | None) -> None:
+        """Where a store gives a piece by blocks, they are what its points come to, exactly."""
+        count = 40_000
+        plain = [(3 * i, NOW_US + 1000 * i, math.sin(i)) for i in range(count)]
+        odd = {
+            "a NaN": (9, NOW_US, math.nan),
+            "no step": (NO_STEP, NOW_US, 0.5),
+            "a step back": (0, NOW_US + 10**9, 0.5),
+            "a time back": (3 * count, NOW_US - 1, 0.5),
+        }
+        keys = [SeriesKey(RUN, metric) for metric in ("loss", *odd)]
+        for key in keys:
+            points = [*plain, odd[key.metric]] if key.metric in odd else plain
+            store.append([put_of(*[(key.metric, *point) for point in points])])
+        if settle:
+            settle.settle()
+        for column in ("steps", "timestamps_us"):
+            for outline, view in _each(store, keys):
+                pieces = outline.pieces
+                made = view.blocks(pieces, column)
+                for blocks, loaded in zip(made, view.load(pieces), strict=True):
+                    if blocks is not None:
+                        _check_blocks(blocks, loaded, column)
 
     def test_overviews(self, door: Door, store: Store, settle: Door | None) -> None:
         """Points and metrics are counted, and their times known, in whatever form they are."""

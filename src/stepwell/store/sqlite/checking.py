@@ -8,12 +8,16 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from stepwell.model.errors import DamagedSeriesError
-from stepwell.store.sqlite.chunk_file import ChunkFile, check_sequence
+from stepwell.model.points import Points
+from stepwell.model.rows import Rows
+from stepwell.store.protocol import Blocks
+from stepwell.store.sqlite.blocks import decode_blocks, encode_blocks
+from stepwell.store.sqlite.chunk_file import BlocksAxis, ChunkFile, check_sequence
 from stepwell.store.sqlite.chunks import Chunk, Summary, decode_chunk, summarise
 from stepwell.store.sqlite.folder import Folder, transaction
 from stepwell.store.sqlite.hot import HotReader, unpack_points
@@ -137,7 +141,8 @@ def _check_series(registry: Registry, chunks: ChunkFile, series: int, report: Ch
         try:
             found = chunks.chunks_from(series, first_index, first_index)
             for chunk in found:
-                _check_chunk(chunk, report, name)
+                points = _check_chunk(chunk, report, name)
+                _check_blocks(chunks, chunk, points, report, name)
         except (DamagedSeriesError, sqlite3.DatabaseError) as error:
             report.problems.append(f"{name}: {error}")
 
@@ -149,7 +154,7 @@ def _places(chunks: ChunkFile, series: int) -> list[tuple[int, int]]:
         return []
 
 
-def _check_chunk(chunk: Chunk, report: CheckReport, name: str) -> None:
+def _check_chunk(chunk: Chunk, report: CheckReport, name: str) -> Points:
     report.chunks += 1
     points = decode_chunk(chunk)
     report.points += len(points)
@@ -163,6 +168,35 @@ def _check_chunk(chunk: Chunk, report: CheckReport, name: str) -> None:
             report.problems.append(
                 f"{name}: chunk at point {chunk.first_index}: {member} is {stored}, not {right}"
             )
+    return points
+
+
+def _check_blocks(
+    chunks: ChunkFile, chunk: Chunk, points: Points, report: CheckReport, name: str
+) -> None:
+    """Compare what charts are made of with the points. A chunk may have none."""
+    expected = encode_blocks(points)
+    for axis in get_args(BlocksAxis):
+        found = chunks.blocks_of(chunk.series, chunk.first_index, chunk.first_index, axis)
+        # Those of another checksum are of a chunk that is no more: nobody uses them.
+        stored = found.get((chunk.first_index, chunk.crc))
+        if stored is None:
+            continue
+        right = decode_blocks((expected and getattr(expected, axis)) or b"")
+        blocks = decode_blocks(stored)
+        if right is None or blocks is None or not _are_same(blocks, right):
+            report.problems.append(
+                f"{name}: chunk at point {chunk.first_index}: its blocks of {axis} are wrong"
+            )
+
+
+def _are_same(one: Blocks, other: Blocks) -> bool:
+    if one.level != other.level or len(one.rows) != len(other.rows):
+        return False
+    names = [each.name for each in fields(Rows) if each.name != "mean"]
+    return np.allclose(one.rows.mean, other.rows.mean, rtol=1e-12, atol=0) and all(
+        np.array_equal(getattr(one.rows, column), getattr(other.rows, column)) for column in names
+    )
 
 
 def _is_same(stored: float | None, right: float | None, *, is_rounded: bool) -> bool:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from stepwell.model.errors import DamagedSeriesError
 from stepwell.store.sqlite.chunks import Chunk, Summary
@@ -57,6 +57,18 @@ CREATE TABLE IF NOT EXISTS compacted (
     seq INTEGER NOT NULL
 );
 """
+#: What charts are made of without decoding chunks. An older Stepwell that replaces a chunk leaves
+#: its blocks behind, so they say by its checksum whose they are.
+_BLOCKS = """
+CREATE TABLE IF NOT EXISTS blocks (
+    series INTEGER NOT NULL,
+    first_index INTEGER NOT NULL,
+    chunk_crc INTEGER NOT NULL,
+    steps BLOB NOT NULL,
+    timestamps BLOB,
+    PRIMARY KEY (series, first_index)
+);
+"""
 #: No component has this number: its row counts the rounds of compaction. It is never taken away, so
 #: that a version is never given twice, whatever is deleted.
 _ROUNDS = 0
@@ -81,14 +93,29 @@ _INT64_LAST = 2**63 - 1
 _summary_values = attrgetter(*(each.name for each in fields(Summary)))
 
 
+BlocksAxis = Literal["steps", "timestamps"]
+
+
+class BlocksRow(NamedTuple):
+    """A chunk's blocks as stored, and which chunk that is."""
+
+    series: int
+    first_index: int
+    chunk_crc: int
+    steps: bytes
+    timestamps: bytes | None
+
+
 class ChunkFile:
     """One connection to chunks.db, for one thread at a time. Only the compaction writes."""
 
     def __init__(self, folder: Folder) -> None:
         """Open the file and make it where it is missing."""
-        self.db = folder.connect(CHUNKS_FILE, schema=SCHEMA + _TOUCHED)
-        if not self.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'touched'").fetchone():
-            self.db.executescript(f"BEGIN IMMEDIATE; {_TOUCHED} COMMIT;")
+        self.db = folder.connect(CHUNKS_FILE, schema=SCHEMA + _TOUCHED + _BLOCKS)
+        for table, schema in (("touched", _TOUCHED), ("blocks", _BLOCKS)):
+            query = "SELECT 1 FROM sqlite_schema WHERE name = ?"
+            if not self.db.execute(query, (table,)).fetchone():
+                self.db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
         if not self._has_is_single():
             with transaction(self.db):
                 if not self._has_is_single():
@@ -158,6 +185,21 @@ class ChunkFile:
         )
         return [_chunk(row) for row in rows]
 
+    def blocks_of(
+        self, series: int, first_index: int, last_index: int, axis: BlocksAxis
+    ) -> dict[tuple[int, int], bytes]:
+        """Read one axis' blocks of a series' chunks, by their first index and their checksum.
+
+        Raises:
+            DamagedSeriesError: they cannot be read.
+        """
+        rows = self._rows(
+            f"SELECT first_index, chunk_crc, {axis} FROM blocks"
+            f" WHERE series = ? AND first_index BETWEEN ? AND ? AND {axis} IS NOT NULL",
+            (series, first_index, last_index),
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
+
     def totals(self, series: Sequence[int]) -> dict[int, int]:
         """Count the points in the chunks of many series. Those without chunks are not in it.
 
@@ -185,6 +227,7 @@ class ChunkFile:
         self,
         removed: Sequence[tuple[int, int]],
         added: Sequence[Chunk],
+        blocks: Sequence[BlocksRow] = (),
         compacted: dict[int, int] | None = None,
         components: Collection[int] = (),
     ) -> None:
@@ -193,12 +236,15 @@ class ChunkFile:
         Args:
             removed: (series, first_index) of the chunks that `added` takes in.
             added: the new chunks.
+            blocks: of those of them that have any.
             compacted: slot to the last row that they hold.
             components: whose points come into chunks, in a round of compaction.
         """
         with transaction(self.db):
             self.db.executemany("DELETE FROM chunk WHERE series = ? AND first_index = ?", removed)
+            self.db.executemany("DELETE FROM blocks WHERE series = ? AND first_index = ?", removed)
             self.db.executemany(_INSERT, map(_row, added))
+            self.db.executemany("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?)", blocks)
             totals = {each.series: each.first_index + each.summary.count for each in added}
             # Merged chunks may lie before others: the total is the furthest end ever written.
             self.db.executemany(
@@ -222,6 +268,7 @@ class ChunkFile:
         with transaction(self.db):
             for each in series:
                 self.db.execute("DELETE FROM chunk WHERE series = ?", (each,))
+                self.db.execute("DELETE FROM blocks WHERE series = ?", (each,))
                 self.db.execute("DELETE FROM series_total WHERE series = ?", (each,))
             self.db.execute("DELETE FROM touched WHERE component = ?", (component,))
 

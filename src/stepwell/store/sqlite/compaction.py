@@ -22,7 +22,9 @@ import numpy as np
 
 from stepwell.model.errors import DamagedSeriesError
 from stepwell.model.points import Points
-from stepwell.store.sqlite.chunk_file import ChunkFile
+from stepwell.store.sqlite.blocks import POINTS_MIN as BLOCKS_POINTS_MIN
+from stepwell.store.sqlite.blocks import encode_blocks
+from stepwell.store.sqlite.chunk_file import BlocksRow, ChunkFile
 from stepwell.store.sqlite.chunks import CHUNK_POINTS_MAX, Chunk, decode_chunk, encode_chunk
 from stepwell.store.sqlite.folder import COMPACTION_LOCK, Folder
 from stepwell.store.sqlite.hot import (
@@ -70,6 +72,22 @@ class _Plan:
 
     removed: list[tuple[int, int]] = field(default_factory=list)
     added: list[Chunk] = field(default_factory=list)
+    blocks: list[BlocksRow] = field(default_factory=list)
+
+    def add(self, series: int, first_index: int, points: Points) -> None:
+        """Plan points as chunks of at most `CHUNK_POINTS_MAX`."""
+        for start in range(0, len(points), CHUNK_POINTS_MAX):
+            stop = start + CHUNK_POINTS_MAX
+            part = Points(
+                points.steps[start:stop],
+                points.timestamps_us[start:stop],
+                points.values[start:stop],
+            )
+            chunk = encode_chunk(series, first_index + start, part)
+            self.added.append(chunk)
+            blocks = encode_blocks(part) if len(part) >= BLOCKS_POINTS_MIN else None
+            if blocks is not None:
+                self.blocks.append(BlocksRow(series, chunk.first_index, chunk.crc, *blocks))
 
 
 class Compactor:
@@ -135,7 +153,7 @@ class Compactor:
             for series, part in by_series(points):
                 self._plan_series(plan, series, part)
             self._hook("write")
-            chunks.replace(plan.removed, plan.added, marks, live)
+            chunks.replace(plan.removed, plan.added, plan.blocks, marks, live)
             self._hook("written")
         self._purge()
         clear_free_slots(self._folder, chunks.compacted())
@@ -158,7 +176,7 @@ class Compactor:
             with contextlib.suppress(DamagedSeriesError):
                 self._merge_all(plan, series)
             if plan.added:
-                chunks.replace(plan.removed, plan.added)
+                chunks.replace(plan.removed, plan.added, plan.blocks)
                 written += len(plan.added)
         chunks.give_all_space_back()
         return Progress(points, written, is_complete)
@@ -225,7 +243,7 @@ class Compactor:
                 points = _concatenate([*map(decode_chunk, old), points])
                 plan.removed += [(series, first) for first, _ in tail[:merged]]
                 total = tail[merged - 1][0]
-        plan.added += _encode(series, total, points)
+        plan.add(series, total, points)
 
     def _merge_all(self, plan: _Plan, series: int) -> None:
         """Plan the merging of every run of chunks that are not full."""
@@ -241,7 +259,7 @@ class Compactor:
                 with contextlib.suppress(DamagedSeriesError):
                     points = _concatenate([decode_chunk(each) for each in old])
                     plan.removed += [(series, first) for first, _ in run]
-                    plan.added += _encode(series, run[0][0], points)
+                    plan.add(series, run[0][0], points)
             run = [(first, count)] if count < CHUNK_POINTS_MAX else []
 
     def _purge(self) -> None:
@@ -291,19 +309,3 @@ def _concatenate(parts: list[Points]) -> Points:
         np.concatenate([part.timestamps_us for part in parts]),
         np.concatenate([part.values for part in parts]),
     )
-
-
-def _encode(series: int, first_index: int, points: Points) -> list[Chunk]:
-    """Encode points as chunks of at most `CHUNK_POINTS_MAX`."""
-    return [
-        encode_chunk(
-            series,
-            first_index + start,
-            Points(
-                points.steps[start : start + CHUNK_POINTS_MAX],
-                points.timestamps_us[start : start + CHUNK_POINTS_MAX],
-                points.values[start : start + CHUNK_POINTS_MAX],
-            ),
-        )
-        for start in range(0, len(points), CHUNK_POINTS_MAX)
-    ]

@@ -21,7 +21,8 @@ from stepwell.model.errors import (
     StoreUnavailableError,
 )
 from stepwell.model.points import NO_STEP, Float64Array, Int64Array, Points
-from stepwell.store.protocol import ColumnName, Extent, Loaded, Outline, Piece
+from stepwell.store.protocol import Blocks, ColumnName, Extent, Loaded, Outline, Piece
+from stepwell.store.sqlite.blocks import decode_blocks
 from stepwell.store.sqlite.chunk_file import ChunkFile, check_sequence, is_damage
 from stepwell.store.sqlite.chunks import decode_column, verify_columns
 
@@ -129,6 +130,29 @@ class ChunkView:
             loaded |= self._load_some(stored[first : first + _LOADED_AT_ONCE])
         return [
             loaded[piece.place.row] if isinstance(piece, ChunkPiece) else _as_loaded(piece)
+            for piece in pieces
+        ]
+
+    def blocks(self, pieces: Sequence[Piece], column: ColumnName) -> list[Blocks | None]:
+        """Give pieces of one series by blocks. See `protocol.View.blocks`."""
+        places = [piece.place for piece in pieces if isinstance(piece, ChunkPiece)]
+        if not places or column == "values":
+            return [None] * len(pieces)
+        indexes = [place.first_index for place in places]
+        try:
+            found = self._chunks.blocks_of(
+                places[0].series,
+                min(indexes),
+                max(indexes),
+                "steps" if column == "steps" else "timestamps",
+            )
+        except (sqlite3.Error, DamagedSeriesError):
+            # Whoever decodes the points instead is told what is wrong with the file.
+            return [None] * len(pieces)
+        return [
+            decode_blocks(found.get((piece.place.first_index, piece.place.crc), b""))
+            if isinstance(piece, ChunkPiece)
+            else None
             for piece in pieces
         ]
 
