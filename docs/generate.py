@@ -100,7 +100,10 @@ def fixed() -> list[str]:
         ("characters in a trial component's name", names.COMPONENT_NAME_CHARS_MAX),
         ("characters in a metric's name", names.METRIC_NAME_CHARS_MAX),
         ("characters in an ARN", names.ARN_CHARS_MAX),
-        ("timestamps", "1970-01-01T00:00:00Z to 9999-12-31T23:59:59.999999Z"),
+        (
+            "timestamps",
+            "1970-01-01T00:00:00Z to 9999-12-31T23:59:59.999999Z, as the nearest float64",
+        ),
         ("points in one chunk", f"{CHUNK_POINTS_MAX:,}"),
         ("seconds that a connection may be idle", KEEP_ALIVE_S),
         ("version of the data folder's format", FORMAT_VERSION),

@@ -26,6 +26,8 @@ SCHEMA_VERSION = "0002"
 
 _BUSY_S = 10
 _TRY_AGAIN_S = 0.01
+#: What SQLite calls the mode in which free pages are returned when asked for.
+_INCREMENTAL = 2
 _IS_WRITE = "stepwell_is_write"
 _IS_DERIVED = "stepwell_is_derived"
 
@@ -150,6 +152,23 @@ class Database:
             rows = connection.exec_driver_sql("PRAGMA integrity_check(10)").scalars().all()
         return [f"catalog: {row}" for row in rows if row != "ok"]
 
+    def give_space_back(self) -> None:
+        """Return free pages to the file system. A file made before they could be is made anew.
+
+        Raises:
+            StoreUnavailableError: it is locked for too long, or there is no room.
+        """
+        if not self._is_sqlite:
+            return
+        with _unavailable_on_error(), contextlib.closing(self._engine.raw_connection()) as pooled:
+            connection: Any = pooled.driver_connection
+            if connection.execute("PRAGMA freelist_count").fetchone()[0]:
+                if connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL:
+                    connection.executescript("PRAGMA incremental_vacuum")
+                else:
+                    connection.executescript("PRAGMA auto_vacuum=INCREMENTAL; VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def is_current(self) -> bool:
         """Say whether its tables are the ones that this Stepwell knows."""
         with _unavailable_on_error():
@@ -191,6 +210,8 @@ class Database:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # sqlite3 would begin transactions at moments of its own.
     connection.isolation_level = None
+    # It only counts before the first table is there.
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     _use_wal(connection)
     for pragma in (
         "synchronous=FULL",

@@ -55,6 +55,9 @@ class Connection(HttpToolsProtocol):
     _held: RequestResponseCycle | None = None
     _is_reading = _has_ended = False
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing of it: any client could fill the log, and no library is missing."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for the first request."""
         super().connection_made(transport)

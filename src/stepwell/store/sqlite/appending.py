@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from stepwell.model.limits import Limits
 from stepwell.model.names import Component
 from stepwell.model.points import ItemError, ItemErrorCode, Outcome, Put
 from stepwell.store.sqlite.chunk_file import ChunkFile
-from stepwell.store.sqlite.folder import Folder
+from stepwell.store.sqlite.folder import Folder, hot_file
 from stepwell.store.sqlite.hot import HotReader, HotWriter, pack_points
 from stepwell.store.sqlite.idempotency import (
     Claims,
@@ -27,6 +28,11 @@ from stepwell.store.sqlite.idempotency import (
 )
 from stepwell.store.sqlite.registry import Known, NameCache, Registry
 from stepwell.store.sqlite.slots import settle_free_slot
+
+logger = logging.getLogger(__name__)
+
+#: Clocks of machines are corrected by less than this.
+_AHEAD_S_MAX = 60
 
 
 @dataclass(slots=True)
@@ -118,8 +124,24 @@ class Appender:
             file.close()
 
     def _take_slot(self) -> HotWriter:
-        writer = HotWriter(self._folder, self._on_sync)
-        writer.start_after(self._chunks.compacted().get(writer.slot, 0))
+        """Take a free slot. One with rows of a time to come would number all others after them.
+
+        Then their age, and that of their ids, would not be known until that time has come.
+        """
+        first = 0
+        while True:
+            writer = HotWriter(self._folder, self._on_sync, first)
+            writer.start_after(self._chunks.compacted().get(writer.slot, 0))
+            ahead_s = (writer.last_seq - self._now_ns()) / 1e9
+            if ahead_s <= _AHEAD_S_MAX:
+                break
+            logger.warning(
+                "%s was written when the clock was %.0f s ahead of now: another file is used",
+                hot_file(writer.slot),
+                ahead_s,
+            )
+            first = writer.slot + 1
+            writer.close()
         self._registry.add_slot(writer.slot)
         self._claims.own(writer.slot)
         return writer

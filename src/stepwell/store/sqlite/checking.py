@@ -58,6 +58,7 @@ def check_folder(path: Path) -> CheckReport:
             for series in numbers:
                 _check_series(registry, chunks, series, report)
             waiting = _waiting(registry, chunks, hot)
+            _check_owners(folder, registry, chunks, numbers, hot, report)
     report.points += sum(sum(row.series.values()) for row in waiting)
     report.series += len({number for row in waiting for number in row.series} - set(numbers))
     return report
@@ -106,6 +107,53 @@ def _waiting(registry: Registry, chunks: ChunkFile, hot: Sequence[_HotPoints]) -
         return []
     live = registry.live_components({row.component_id for row in hot})
     return [row for row in hot if row.seq > compacted.get(row.slot, 0) and row.component_id in live]
+
+
+def _check_owners(
+    folder: Folder,
+    registry: Registry,
+    chunks: ChunkFile,
+    numbers: Sequence[int],
+    hot: Sequence[_HotPoints],
+    report: CheckReport,
+) -> None:
+    """Check that all points belong to a component, live or deleted, and are where readers look."""
+    try:
+        query = "SELECT id FROM component UNION SELECT component FROM tombstone"
+        owners = {row[0] for row in registry.db.execute(query)}
+        of_series = dict(registry.db.execute("SELECT id, component FROM series").fetchall())
+        compacted = chunks.compacted()
+        slots = set(registry.slots())
+        live = registry.live_components({row.component_id for row in hot})
+    except sqlite3.DatabaseError:
+        # What is wrong with these files was told already.
+        return
+    report.problems += [
+        f"series {number}: its chunks belong to no metric of registry.db"
+        for number in numbers
+        if of_series.get(number) not in owners
+    ]
+    for row in hot:
+        if row.seq <= compacted.get(row.slot, 0):
+            continue
+        where = f"hot-{row.slot}.db: row {row.seq}"
+        if row.component_id not in owners:
+            report.problems.append(f"{where}: its component is not in registry.db")
+        # The series of a deleted component are forgotten before its hot rows are.
+        elif row.component_id in live and any(
+            of_series.get(number) != row.component_id for number in row.series
+        ):
+            report.problems.append(f"{where}: it has a metric that is not in registry.db")
+    for slot in set(folder.hot_slots()) - slots:
+        with (
+            contextlib.closing(HotReader(folder, slot)) as reader,
+            contextlib.suppress(sqlite3.DatabaseError),
+        ):
+            rows = reader.waiting(compacted.get(slot, 0)).rows
+            if rows:
+                report.problems.append(
+                    f"hot-{slot}.db: {rows} rows that nobody reads: registry.db has no such slot"
+                )
 
 
 def _check_pages(name: str, db: sqlite3.Connection, report: CheckReport) -> None:

@@ -18,6 +18,7 @@ from stepwell.store.sqlite.folder import (
     CHUNKS_FILE,
     VARIABLES_MAX,
     Folder,
+    give_all_space_back,
     transaction,
     vacuum,
 )
@@ -131,11 +132,13 @@ class ChunkFile:
         return dict(self.db.execute("SELECT slot, seq FROM compacted"))
 
     def total(self, series: int) -> int:
-        """Count the points in a series' chunks, as the compaction did."""
-        row = self.db.execute(
-            "SELECT points FROM series_total WHERE series = ?", (series,)
-        ).fetchone()
-        return 0 if row is None else row[0]
+        """Count the points in a series' chunks, as the compaction did.
+
+        Raises:
+            DamagedSeriesError: that cannot be read.
+        """
+        rows = self._rows("SELECT points FROM series_total WHERE series = ?", (series,))
+        return rows[0][0] if rows else 0
 
     def chunks_of(self, series: int) -> list[Chunk]:
         """Read a series' chunks, in order.
@@ -278,8 +281,7 @@ class ChunkFile:
 
     def give_all_space_back(self) -> None:
         """Return every free page and write the log back."""
-        vacuum(self.db)
-        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        give_all_space_back(self.db)
 
     def series(self) -> list[int]:
         """List the series that have chunks."""
@@ -312,7 +314,8 @@ class ChunkFile:
             return self.db.execute(query, parameters).fetchall()
         except sqlite3.DatabaseError as error:
             if is_damage(error):
-                raise DamagedSeriesError(str(error)) from error
+                msg = f"{CHUNKS_FILE}: {error}"
+                raise DamagedSeriesError(msg) from error
             raise
 
 

@@ -14,6 +14,7 @@ once a tier, eight times on its way from 1 to 65,536.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -26,7 +27,7 @@ from stepwell.store.sqlite.blocks import POINTS_MIN as BLOCKS_POINTS_MIN
 from stepwell.store.sqlite.blocks import encode_blocks
 from stepwell.store.sqlite.chunk_file import BlocksRow, ChunkFile
 from stepwell.store.sqlite.chunks import CHUNK_POINTS_MAX, Chunk, decode_chunk, encode_chunk
-from stepwell.store.sqlite.folder import COMPACTION_LOCK, Folder
+from stepwell.store.sqlite.folder import COMPACTION_LOCK, Folder, give_all_space_back, vacuum
 from stepwell.store.sqlite.hot import (
     HotReader,
     HotRow,
@@ -66,6 +67,13 @@ class Progress(NamedTuple):
     is_complete: bool
 
 
+class _Ahead(NamedTuple):
+    """A row that the clock has not come to yet, and when it was seen first."""
+
+    seq: int
+    seen_ns: int
+
+
 @dataclass
 class _Plan:
     """The chunks that a round takes away and those that it writes."""
@@ -100,6 +108,7 @@ class Compactor:
         self._lock = folder.lock(COMPACTION_LOCK)
         self._hot: dict[int, HotReader] = {}
         self._files: tuple[Registry, ChunkFile] | None = None
+        self._ahead: _Ahead | None = None
 
     def try_start(self, *, wait: bool = False) -> bool:
         """Become the one that compacts this folder; False if another is. May be repeated."""
@@ -131,8 +140,16 @@ class Compactor:
         return bool(waiting) and (
             sum(each.points for each in waiting) >= _DUE_POINTS
             or rows >= min(_DUE_ROWS, components * _DUE_ROWS_PER_COMPONENT)
-            or now_ns - min(each.oldest_seq for each in waiting) >= _DUE_AGE_NS
+            or self._age_ns(min(each.oldest_seq for each in waiting), now_ns) >= _DUE_AGE_NS
         )
+
+    def _age_ns(self, seq: int, now_ns: int) -> int:
+        """Say how old a row is; if it is of a time to come, for how long it has been known."""
+        if seq <= now_ns:
+            return now_ns - seq
+        if self._ahead is None or self._ahead.seq != seq:
+            self._ahead = _Ahead(seq, time.monotonic_ns())
+        return time.monotonic_ns() - self._ahead.seen_ns
 
     def run_round(self, now_ns: int) -> Progress:
         """Compact what was answered before `now_ns`, up to a round's bound of points.
@@ -161,7 +178,7 @@ class Compactor:
 
     def run_fully(self, now_ns: int) -> Progress:
         """Compact everything, and merge every series into as few chunks as there can be."""
-        _, chunks = self._opened()
+        registry, chunks = self._opened()
         points = written = 0
         is_complete = False
         while not is_complete:
@@ -179,6 +196,7 @@ class Compactor:
                 chunks.replace(plan.removed, plan.added, plan.blocks)
                 written += len(plan.added)
         chunks.give_all_space_back()
+        give_all_space_back(registry.db)
         return Progress(points, written, is_complete)
 
     def close(self) -> None:
@@ -210,8 +228,11 @@ class Compactor:
     ) -> tuple[list[HotRow], dict[int, int], bool]:
         """Read a round's rows of all files in order of arrival, and how far that is in each."""
         parts: dict[int, list[HotRow]] = {}
-        last_seq, is_complete = now_ns, True
-        for reader in self._readers():
+        readers = self._readers()
+        # Rows of a time when the clock was ahead must not wait until it comes.
+        last_seq = max([now_ns, *(reader.newest_seq() for reader in readers)])
+        is_complete = True
+        for reader in readers:
             # What another file held back is held back here too.
             rows, is_all = reader.rows_after(
                 compacted.get(reader.slot, 0), last_seq, _ROUND_POINTS_MAX
@@ -270,6 +291,7 @@ class Compactor:
             chunks.delete_component(component_id, registry.series_of(component_id).values())
             registry.purge(component_id)
         chunks.give_space_back(_VACUUM_PAGES)
+        vacuum(registry.db, _VACUUM_PAGES)
 
 
 def _tier(count: int) -> int:

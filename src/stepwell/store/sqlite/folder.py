@@ -32,6 +32,8 @@ MAKING_LOCK = "making.lock"
 
 #: Below SQLite's bound on the variables of one statement.
 VARIABLES_MAX = 30_000
+#: SQLite's bound on a file's path is 512, with the longest name of ours and its "-journal".
+_PATH_BYTES_MAX = 480
 _PAGE_BYTES = 8192
 _BUSY_MS = 10_000
 #: The log is written back after this many pages (8 MiB), by the commit that reaches it. From then
@@ -110,8 +112,10 @@ class Folder:
             StoreUnavailableError: the folder cannot be written.
         """
         self.path = path
+        self._check_length()
         try:
             self._check_format(create=create)
+            self._check_files()
             self._check_access()
         except OSError as error:
             msg = f"data folder {path}: {error.strerror}"
@@ -149,6 +153,33 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(marker)
+
+    def _check_length(self) -> None:
+        """Refuse a path of which SQLite cannot name the files."""
+        length = len(os.fsencode(self.path.absolute()))
+        if length > _PATH_BYTES_MAX:
+            msg = (
+                f"data folder {self.path}: its path has {length} bytes; SQLite opens files of"
+                f" folders of up to {_PATH_BYTES_MAX} bytes"
+            )
+            raise FormatError(msg)
+
+    def _check_files(self) -> None:
+        """Refuse a folder that has lost a file that was made before others that are there.
+
+        With a new registry, numbers that points bear would be given to others. Files are made in
+        this order: the registry, the chunk file, hot files.
+        """
+        has_chunks = (self.path / CHUNKS_FILE).exists()
+        has_hot = bool(self.hot_slots())
+        for name, is_needed in ((REGISTRY_FILE, has_chunks or has_hot), (CHUNKS_FILE, has_hot)):
+            if is_needed and not (self.path / name).exists():
+                msg = (
+                    f"data folder {self.path}: {name} is missing, without which points that others"
+                    " of its files hold are lost or mixed up. Put it back, or restore a backup;"
+                    " nothing was changed"
+                )
+                raise FormatError(msg)
 
     def _check_access(self) -> None:
         """Refuse a folder with something in it that we may not write: even readers have to.
@@ -244,6 +275,12 @@ def vacuum(connection: sqlite3.Connection, pages_max: int | None = None) -> None
     """Return free pages to the file system, all of them or so many. Not within a transaction."""
     # One step of this statement frees one page: `execute` would stop after that.
     connection.executescript(f"PRAGMA incremental_vacuum({pages_max or 0})")
+
+
+def give_all_space_back(connection: sqlite3.Connection) -> None:
+    """Return every free page to the file system, and write the log back."""
+    vacuum(connection)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _make_tables(connection: sqlite3.Connection, schema: str) -> None:

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from stepwell.model.errors import StoreUnavailableError
 from stepwell.model.points import Put
 from stepwell.store.sqlite.folder import Folder, hot_file, hot_lock, transaction, vacuum
 from stepwell.store.sqlite.slots import settle, settled_count, take_slot
@@ -114,17 +115,18 @@ def unpack_points(blobs: Iterable[bytes]) -> PointArray:
 class HotWriter:
     """The one writer of one slot's file. For one thread."""
 
-    def __init__(self, folder: Folder, on_sync: Callable[[float], None]) -> None:
+    def __init__(self, folder: Folder, on_sync: Callable[[float], None], first: int = 0) -> None:
         """Take the first slot that no live process has, and settle its file (see `slots`).
 
         Args:
             folder: the data folder.
             on_sync: told the seconds that each commit's write and fsync took.
+            first: no slot before this one.
 
         Raises:
             FolderInUseError: every slot is taken.
         """
-        self.slot, self._lock = take_slot(folder)
+        self.slot, self._lock = take_slot(folder, first)
         self._on_sync = on_sync
         self._db = folder.connect(hot_file(self.slot), schema=SCHEMA)
         settle(self._db)
@@ -132,6 +134,14 @@ class HotWriter:
             "SELECT max(coalesce((SELECT max(seq) FROM hot), 0),"
             " coalesce((SELECT max(seq) FROM id_group), 0))"
         ).fetchone()[0]
+        # Both are there now, and stay the same files as long as they are open.
+        self._places = [folder.path / f"{hot_file(self.slot)}{end}" for end in ("", "-wal")]
+        self._inodes = [place.stat().st_ino for place in self._places]
+
+    @property
+    def last_seq(self) -> int:
+        """Give the number that the next row's is greater than."""
+        return self._last_seq
 
     def start_after(self, seq: int) -> None:
         """Give no row a lower number than this: the compaction's mark may be ahead of the clock."""
@@ -151,6 +161,7 @@ class HotWriter:
 
         Raises:
             sqlite3.Error: nothing was committed.
+            StoreUnavailableError: the file is not where it was: nobody would find what is in it.
         """
         first = self.next_seq(now_ns)
         parameters = [(first + index, *row) for index, row in enumerate(rows)]
@@ -163,6 +174,18 @@ class HotWriter:
             started = time.perf_counter()
         self._on_sync(time.perf_counter() - started)
         self._last_seq = first + max(len(rows), 1) - 1
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """Make sure that the file was not taken away: SQLite writes on into what has no name."""
+        for place, inode in zip(self._places, self._inodes, strict=True):
+            try:
+                is_there = place.stat().st_ino == inode
+            except OSError:
+                is_there = False
+            if not is_there:
+                msg = f"the store is not available: {place} was taken away. Start the server anew"
+                raise StoreUnavailableError(msg)
 
     def forget(self, compacted_seq: int, ids_seq: int, rows_max: int) -> int:
         """Delete rows that are compacted, and ids older than `ids_seq`, at most `rows_max` of each.
@@ -285,6 +308,11 @@ class HotReader:
             (seq,),
         ).fetchone()
         return Waiting(*row)
+
+    def newest_seq(self) -> int:
+        """Give the last row's number; 0 where there is none."""
+        newest: int = self._db.execute("SELECT coalesce(max(seq), 0) FROM hot").fetchone()[0]
+        return newest
 
     def settled_count(self) -> int:
         """Count how often the file was settled. See `slots`."""

@@ -20,8 +20,6 @@ class CompactionReport(NamedTuple):
 
     points: int
     chunks_written: int
-    bytes_before: int
-    bytes_after: int
 
 
 def compact_folder(path: Path) -> CompactionReport:
@@ -33,7 +31,6 @@ def compact_folder(path: Path) -> CompactionReport:
         StoreUnavailableError: the disk is full, say.
     """
     folder = Folder(path, create=False)
-    before = folder.file_bytes()
     with unavailable_on_error():
         compactor = Compactor(folder)
         try:
@@ -41,7 +38,16 @@ def compact_folder(path: Path) -> CompactionReport:
             progress = compactor.run_fully(time.time_ns())
         finally:
             compactor.close()
-    return CompactionReport(progress.points, progress.chunks_written, before, folder.file_bytes())
+    return CompactionReport(progress.points, progress.chunks_written)
+
+
+def folder_bytes(path: Path) -> int:
+    """Add up the bytes of a folder's files, the catalog's too.
+
+    Raises:
+        FormatError: it is not one of ours.
+    """
+    return Folder(path, create=False).file_bytes()
 
 
 def folder_size(path: Path) -> StoreSize:

@@ -137,16 +137,7 @@ class EmbeddedReader:
     def size(self) -> StoreSize:
         """Count what the folder holds."""
         with self._snapshots() as snapshots:
-            components, series, points, hot_rows, hot_points, chunks = snapshots.counts()
-        return StoreSize(
-            components,
-            series,
-            points,
-            hot_rows,
-            hot_points,
-            chunks,
-            self._folder.file_bytes(),
-        )
+            return StoreSize(*snapshots.counts(), self._folder.file_bytes())
 
     def close(self) -> None:
         """Close the files."""

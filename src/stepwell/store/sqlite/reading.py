@@ -37,7 +37,7 @@ from stepwell.store.protocol import (
     TimeRange,
 )
 from stepwell.store.sqlite.chunk_file import ChunkFile
-from stepwell.store.sqlite.folder import Folder, transaction
+from stepwell.store.sqlite.folder import CHUNKS_FILE, Folder, transaction
 from stepwell.store.sqlite.hot import (
     POINT,
     HotReader,
@@ -272,7 +272,7 @@ class Snapshots:
         except DamagedSeriesError as error:
             return damaged(key, error)
         except sqlite3.Error as error:
-            return StoreUnavailableError(str(error))
+            return StoreUnavailableError(f"{CHUNKS_FILE}: {error}")
         return StoredSeries(key, chunks, hot.get(series_id, _EMPTY), within)
 
 

@@ -22,13 +22,13 @@ _TRY_AGAIN_S = 0.001
 _COUNT_MAX = 2**31 - 1
 
 
-def take_slot(folder: Folder) -> tuple[int, Lock]:
-    """Take the first slot that no live process has.
+def take_slot(folder: Folder, first: int = 0) -> tuple[int, Lock]:
+    """Take the first slot, from one on, that no live process has.
 
     Raises:
         FolderInUseError: every slot is taken.
     """
-    for slot in range(_SLOTS_MAX):
+    for slot in range(first, _SLOTS_MAX):
         lock = folder.lock(hot_lock(slot))
         if lock.acquire():
             return slot, lock
