@@ -138,7 +138,8 @@ class Server:
             pid
             for worker in self.worker_pids()
             for pid in _children(worker)
-            if b"committer" in _command_line(pid) or b"\0commit\0" in _command_line(pid)
+            if b"\0stepwell.server.committer\0" in _command_line(pid)
+            or b"\0commit\0" in _command_line(pid)
         ]
 
     def rss_bytes(self) -> int:

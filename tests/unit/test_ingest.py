@@ -13,7 +13,7 @@ import pytest
 
 from stepwell.ingest.admission import Ingest
 from stepwell.ingest.committing import Committer
-from stepwell.ingest.frames import Answer, Report, Splitter, decode_put, decode_report
+from stepwell.ingest.frames import Answer, Report, Splitter, decode_put, decode_report, frame
 from stepwell.model.errors import StoreDefectError, StoreUnavailableError, ThrottledError
 from stepwell.model.limits import Limits
 from stepwell.model.names import DEFAULT_ACCOUNT, Component
@@ -68,6 +68,8 @@ class Bench:
         self.store = ScriptedStore()
         self.reports: list[Report] = []
         self._told: dict[object, Answer] = {}
+        #: Of this component's puts the content is destroyed on its way.
+        self.garbled = ""
         self._splitter = Splitter()
         self.link, theirs = socket.socketpair()
         self.link.settimeout(WAIT_S)
@@ -90,6 +92,9 @@ class Bench:
         """Note a group. See `admission.Observer`."""
         assert report.seconds >= 0
         self.reports.append(report)
+
+    def unavailable(self, count: int) -> None:
+        """Never called."""
 
     def submit(self, *names: str, items: int = 1) -> None:
         """Hand over a put for each of the components."""
@@ -129,7 +134,11 @@ class Bench:
         assert not self.thread.is_alive()
 
     def _send(self, data: bytes) -> None:
-        self._sent = self._sending.submit(self.link.sendall, data)
+        frames = [
+            content if decode_put(content).component.name != self.garbled else b"\xc1"
+            for content in Splitter().feed(data)
+        ]
+        self._sent = self._sending.submit(self.link.sendall, b"".join(map(frame, frames)))
 
     def _tell(self, name: str, answer: Answer) -> None:
         assert name not in self._told
@@ -249,6 +258,7 @@ def test_unknown_components_of_the_aws_profile(make_bench: Callable[..., Bench])
 def test_bytes_are_bounded() -> None:
     """More bytes than the bound are refused and hold nothing; of answered puts they are free."""
     ingest = Ingest(Limits.of("stepwell", {"waiting_bytes_max": 100}), lambda send: send())
+    ingest.attach(lambda _data: None)
     told: list[Answer] = []
     ingest.submit(put_for("a"), 60, told.append)
     with pytest.raises(ThrottledError):
@@ -265,6 +275,7 @@ def test_bytes_are_bounded() -> None:
 def test_puts_are_bounded() -> None:
     """More puts than the bound are refused, however small."""
     ingest = Ingest(Limits.of("stepwell", {"waiting_puts_max": 2}), lambda send: send())
+    ingest.attach(lambda _data: None)
     told: list[Answer] = []
     ingest.submit(put_for("a"), 1, told.append)
     ingest.submit(put_for("b"), 1, told.append)
@@ -280,33 +291,67 @@ def test_the_end_commits_what_waits(make_bench: Callable[..., Bench]) -> None:
     assert set(bench.answers(3)) == {"first", "a", "b"}
 
 
-def test_puts_wait_for_a_committer() -> None:
-    """What is handed over while there is no committer goes to the next one, in its order."""
+def test_puts_without_a_committer() -> None:
+    """While there is no committer puts are refused, and hold nothing."""
     ingest, sent, told = Ingest(Limits(), lambda send: send()), [], []
-    ingest.submit(put_for("a"), 100, told.append)
-    ingest.submit(put_for("b"), 100, told.append)
-    assert not ingest.is_ready
+    with pytest.raises(StoreUnavailableError, match=r"Nothing was stored: .* about to start"):
+        ingest.submit(put_for("a"), 100, told.append)
+    assert ingest.not_ready
+    assert (ingest.waiting_bytes, ingest.waiting_puts) == (0, 0)
     ingest.attach(lambda data: sent.extend(Splitter().feed(data)))
-    ingest.submit(put_for("c"), 100, told.append)
-    assert [decode_put(content).component.name for content in sent] == ["a", "b", "c"]
-    assert not told
-    ingest.take(Report([Outcome(stored=1), Outcome(stored=2), Outcome(stored=3)]))
-    assert [answer.stored for answer in told] == [1, 2, 3]
+    assert not ingest.not_ready
+    ingest.submit(put_for("b"), 100, told.append)
+    assert [decode_put(content).component.name for content in sent] == ["b"]
 
 
 def test_a_committer_that_dies() -> None:
     """Whoever waits is told when the committer is lost, and nothing of it goes to the next one."""
-    ingest, sent, told = Ingest(Limits(), lambda send: send()), [], []
+    soon: list[Callable[[], None]] = []
+    ingest, sent, told = Ingest(Limits(), soon.append), [], []
     ingest.attach(sent.append)
     ingest.submit(put_for("a"), 100, told.append)
-    ingest.detach()
+    soon.pop()()
+    assert len(sent) == 1
     ingest.submit(put_for("b"), 100, told.append)
     error = StoreUnavailableError("it has ended")
-    ingest.fail(error)
+    ingest.detach("gone", error)
     assert told == [error, error]
-    sent.clear()
+    assert (ingest.waiting_bytes, ingest.waiting_puts) == (0, 0)
+    with pytest.raises(StoreUnavailableError, match="gone"):
+        ingest.submit(put_for("c"), 100, told.append)
     ingest.attach(sent.append)
-    assert not sent
-    ingest.submit(put_for("c"), 100, told.append)
+    soon.pop()()
+    assert len(sent) == 1
+    ingest.submit(put_for("d"), 100, told.append)
+    soon.pop()()
+    assert len(sent) == 2
     ingest.take(Report([Outcome(stored=1)]))
     assert told[2:] == [Outcome(stored=1)]
+
+
+def test_a_frame_that_cannot_be_decoded(make_bench: Callable[..., Bench]) -> None:
+    """A frame that is no put is answered as a defect, in its place; the others are stored."""
+    bench = make_bench()
+    bench.garbled = "broken"
+    bench.submit_held("a", "broken", "b")
+    found = bench.answers(4)
+    defect = found.pop("broken")
+    assert isinstance(defect, StoreDefectError)
+    assert "msgspec" in "".join(traceback.format_exception(defect)), "for the log"
+    assert found == {name: Outcome(stored=1) for name in ("first", "a", "b")}
+    bench.submit("broken")
+    assert isinstance(bench.answers(1)["broken"], StoreDefectError)
+
+
+def test_what_is_committed_put_by_put_is_reported_so(make_bench: Callable[..., Bench]) -> None:
+    """After an unexpected failure each put has a report of its own: its committer gets on."""
+    bench = make_bench()
+
+    def fail(puts: Sequence[Put]) -> None:
+        if any(put.component.name == "bad" for put in puts):
+            raise ZeroDivisionError
+
+    bench.store.on_append = fail
+    bench.submit_held("a", "bad", "b")
+    bench.answers(4)
+    assert [len(report.answers) for report in bench.reports] == [1, 1, 1, 1]

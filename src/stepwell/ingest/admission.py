@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from stepwell.ingest.frames import Answer, Report, encode_put
-from stepwell.model.errors import StoreError, ThrottledError
+from stepwell.model.errors import StoreError, StoreUnavailableError, ThrottledError
 from stepwell.model.limits import Limits
 from stepwell.model.points import Put
 
@@ -29,6 +29,9 @@ class Observer(Protocol):
     def committed(self, report: Report) -> None:
         """Note one group."""
 
+    def unavailable(self, count: int) -> None:
+        """Note puts that no committer has answered."""
+
 
 class Ingest:
     """The way in. For one thread, the server's loop."""
@@ -39,7 +42,7 @@ class Ingest:
         call_soon: Callable[[Callable[[], None]], object],
         observer: Observer | None = None,
     ) -> None:
-        """Wait for a committer. Puts that come before it wait as well.
+        """Have no committer yet: puts are refused until one is attached.
 
         Args:
             limits: those on what waits.
@@ -50,6 +53,8 @@ class Ingest:
         self._limits = limits
         self._observer = observer
         self._send: Callable[[bytes], None] | None = None
+        #: Why there is no committer, for clients.
+        self._reason = "the process that commits puts is about to start"
         self._unsent: list[bytes] = []
         self._is_sending_soon = False
         self._unanswered: deque[tuple[int, Tell]] = deque()
@@ -66,9 +71,9 @@ class Ingest:
         return self._bytes
 
     @property
-    def is_ready(self) -> bool:
-        """Say whether there is a committer."""
-        return self._send is not None
+    def not_ready(self) -> str:
+        """Say why there is no committer; empty where there is one."""
+        return "" if self._send is not None else self._reason
 
     def submit(self, put: Put, wire_bytes: int, tell: Tell) -> None:
         """Hand a put over to the committer.
@@ -80,7 +85,13 @@ class Ingest:
 
         Raises:
             ThrottledError: too much is waiting. Nothing is held then.
+            StoreUnavailableError: there is no committer. Nothing is held then.
         """
+        if self._send is None:
+            if self._observer is not None:
+                self._observer.unavailable(1)
+            msg = f"Nothing was stored: {self._reason}. Try again."
+            raise StoreUnavailableError(msg)
         if (
             self._bytes + wire_bytes > self._limits.waiting_bytes_max
             or len(self._unanswered) >= self._limits.waiting_puts_max
@@ -95,27 +106,30 @@ class Ingest:
             self._call_soon(self._send_unsent)
 
     def attach(self, send: Callable[[bytes], None]) -> None:
-        """Send puts to a committer from now on: those that wait, and those that come."""
+        """Send puts to a committer from now on."""
         self._send = send
-        self._send_unsent()
 
-    def detach(self) -> None:
-        """Let puts wait until there is a committer again."""
+    def detach(self, reason: str, error: StoreError) -> None:
+        """Refuse puts until there is a committer again, and fail those that wait.
+
+        Args:
+            reason: why there is none, for clients.
+            error: is told to those who wait. Their puts may have been committed or not; who tries
+                again with the same id finds out.
+        """
         self._send = None
+        self._reason = reason
+        self._unsent.clear()
+        if self._unanswered:
+            if self._observer is not None:
+                self._observer.unavailable(len(self._unanswered))
+            self._tell([error] * len(self._unanswered))
 
     def take(self, report: Report) -> None:
         """Tell those whose puts a report is about."""
         if self._observer is not None:
             self._observer.committed(report)
         self._tell(report.answers)
-
-    def fail(self, error: StoreError) -> None:
-        """Tell everyone who waits that nothing is known of their puts.
-
-        They may have been committed or not; who tries again with the same id finds out.
-        """
-        self._unsent.clear()
-        self._tell([error] * len(self._unanswered))
 
     def _send_unsent(self) -> None:
         self._is_sending_soon = False

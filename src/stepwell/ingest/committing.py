@@ -11,7 +11,7 @@ import socket
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from stepwell.ingest.frames import Answer, Report, Splitter, decode_put, encode_report
 from stepwell.model.errors import StoreDefectError, StoreError
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 _GROUP_PUTS_MAX = 1024
 _GROUP_POINTS_MAX = 200_000
 _RECEIVE_BYTES = 1024 * 1024
+
+#: A put, or why it could not be decoded.
+_Received = Put | StoreDefectError
 
 
 class Committer:
@@ -47,18 +50,29 @@ class Committer:
         """Commit what comes through a link until its other end is closed, or gone."""
         waiting = _Waiting(link)
         while group := waiting.gather():
-            report = self._commit(group)
-            try:
-                link.sendall(encode_report(report))
-            except OSError:
-                # The worker was killed. Whoever waited for the answer asks another one.
-                return
+            for report in self._commit(group):
+                try:
+                    link.sendall(encode_report(report))
+                except OSError:
+                    # The worker was killed. Whoever waited for the answer asks another one.
+                    return
 
-    def _commit(self, puts: Sequence[Put]) -> Report:
+    def _commit(self, group: Sequence[_Received]) -> Iterator[Report]:
+        """Commit a group. Where that fails in an unexpected way, put by put, and so reported."""
         started = time.perf_counter()
         self._sync_seconds.clear()
-        answers = self._append(puts)
-        return Report(answers, time.perf_counter() - started, self._sync_seconds)
+        puts = [each for each in group if isinstance(each, Put)]
+        try:
+            stored = iter(self._append(puts) if puts else ())
+            answers = [each if isinstance(each, StoreError) else next(stored) for each in group]
+        except Exception as error:  # noqa: BLE001 - Puts logs it, with the id of its request
+            if len(group) > 1:
+                # One bad put must not take the others along.
+                for each in group:
+                    yield from self._commit([each])
+                return
+            answers = [_defect(error)]
+        yield Report(answers, time.perf_counter() - started, self._sync_seconds)
 
     def _append(self, puts: Sequence[Put]) -> list[Answer]:
         try:
@@ -66,13 +80,6 @@ class Committer:
         except StoreError as error:
             self._note_failing(error)
             return [error] * len(puts)
-        except Exception as error:  # noqa: BLE001 - Puts logs it, with the id of its request
-            if len(puts) == 1:
-                defect = StoreDefectError("an unexpected error; see the server's log")
-                defect.add_note("".join(traceback.format_exception(error)))
-                return [defect]
-            # One bad put must not take the others along.
-            return [self._append([put])[0] for put in puts]
         self._note_failing(None)
         return answers
 
@@ -102,12 +109,12 @@ class _Waiting:
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
-        self._puts: deque[Put] = deque()
+        self._puts: deque[_Received] = deque()
         self._points = 0
         self._splitter = Splitter()
         self._has_ended = False
 
-    def gather(self) -> list[Put]:
+    def gather(self) -> list[_Received]:
         """Wait for a put; give it and those that came with it. Empty once the link has ended."""
         while not self._puts and not self._has_ended:
             self._receive(0)
@@ -116,12 +123,12 @@ class _Waiting:
                 self._receive(socket.MSG_DONTWAIT)
             except BlockingIOError:
                 break
-        group: list[Put] = []
+        group: list[_Received] = []
         points = 0
         while self._puts and len(group) < _GROUP_PUTS_MAX and points < _GROUP_POINTS_MAX:
             put = self._puts.popleft()
             group.append(put)
-            points += put.item_count
+            points += put.item_count if isinstance(put, Put) else 0
         self._points -= points
         return group
 
@@ -137,9 +144,19 @@ class _Waiting:
             self._has_ended = True
             return
         for content in self._splitter.feed(data):
-            put = decode_put(content)
+            try:
+                put = decode_put(content)
+            except Exception as error:  # noqa: BLE001 - that put's answer, in its place
+                self._puts.append(_defect(error))
+                continue
             self._puts.append(put)
             self._points += put.item_count
+
+
+def _defect(error: Exception) -> StoreDefectError:
+    defect = StoreDefectError("an unexpected error; see the server's log")
+    defect.add_note("".join(traceback.format_exception(error)))
+    return defect
 
 
 def _unknown_component(put: Put) -> Outcome:

@@ -76,8 +76,8 @@ def routes(parts: Parts) -> list[Route]:
                 await run_in_threadpool(parts.store.size)
         except (StepwellError, TimeoutError) as error:
             return PlainTextResponse(f"not ready: {error}\n", 503)
-        if not parts.ingest.is_ready:
-            return PlainTextResponse("not ready: the process that commits puts has ended\n", 503)
+        if parts.ingest.not_ready:
+            return PlainTextResponse(f"not ready: {parts.ingest.not_ready}\n", 503)
         return PlainTextResponse("ready\n")
 
     async def metrics(request: Request) -> Response:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ from stepwell.server.control.plane import ControlPlane
 from stepwell.server.control.service import Control
 from stepwell.server.data_plane import DataPlane
 from stepwell.server.edge import Edge
+from stepwell.server.interrupts import stop_noted
 from stepwell.server.logs import configure_logging
 from stepwell.server.puts import Puts
 from stepwell.server.settings import Settings
@@ -73,9 +75,15 @@ class Parts:
 class Application:
     """The ASGI application of one worker process."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Hold the settings; files are opened when the server starts."""
+    def __init__(self, settings: Settings, on_failure: Callable[[StepwellError], object]) -> None:
+        """Hold the settings; files are opened when the server starts.
+
+        Args:
+            settings: what to serve.
+            on_failure: told why the server cannot start, before it ends.
+        """
         self._settings = settings
+        self._on_failure = on_failure
         self._data_plane: DataPlane | None = None
         self._control_plane: ControlPlane | None = None
         self._puts: Puts | None = None
@@ -135,30 +143,41 @@ class Application:
         loop = asyncio.get_running_loop()
         ingest = Ingest(self._settings.limits(), loop.call_soon, self._telemetry)
         committer = CommitterProcess(self._settings, ingest)
-        # It starts now, while this process opens its own files.
-        await asyncio.sleep(0)
-        try:
-            parts = self._open(ingest)
-            await committer.wait_until_open()
-        except BaseException:
-            await committer.stop()
-            raise
+        with stop_noted(lambda: loop.call_soon_threadsafe(committer.expect_stop)):
+            # It starts now, while this process opens its own files.
+            await asyncio.sleep(0)
+            try:
+                parts = self._open(ingest)
+                await committer.wait_until_open()
+            except BaseException as error:
+                await committer.stop()
+                self._say_failure(error)
+                raise
+            try:
+                self._serve(app, parts)
+                yield
+            finally:
+                parts.live.close()
+                await committer.stop()
+                parts.executor.shutdown()
+                parts.control_executor.shutdown()
+                parts.decoders.shutdown()
+                parts.store.close()
+                parts.database.close()
+
+    def _say_failure(self, error: BaseException) -> None:
+        if isinstance(error, StepwellError):
+            # What uvicorn would say, at length.
+            logging.getLogger("uvicorn.error").disabled = True
+            self._on_failure(error)
+
+    def _serve(self, app: Starlette, parts: Parts) -> None:
         self._data_plane, self._puts = parts.data_plane, parts.puts
         self._control_plane = parts.control_plane
         app.router.routes.extend([*routes(parts), *studio_routes(parts)])
         # What is there now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        try:
-            yield
-        finally:
-            parts.live.close()
-            await committer.stop()
-            parts.executor.shutdown()
-            parts.control_executor.shutdown()
-            parts.decoders.shutdown()
-            parts.store.close()
-            parts.database.close()
 
     def _open(self, ingest: Ingest) -> Parts:
         settings, limits = self._settings, self._settings.limits()
@@ -193,8 +212,8 @@ class Application:
         )
 
 
-def create_worker_app() -> Application:
-    """Make a worker's application out of what its parent handed over. Called by uvicorn."""
+def create_worker_app(on_failure: Callable[[StepwellError], object]) -> Application:
+    """Make a worker's application out of what its parent handed over. See `Application`."""
     settings = Settings.received()
     configure_logging(settings.log_level)
-    return Application(settings)
+    return Application(settings, on_failure)

@@ -15,8 +15,10 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
 from typing import cast
 
 from stepwell.ingest.admission import Ingest
@@ -30,7 +32,7 @@ from stepwell.ingest.frames import (
     frame,
     receive,
 )
-from stepwell.model.errors import StoreError, StoreUnavailableError
+from stepwell.model.errors import StoreDefectError, StoreError, StoreUnavailableError
 from stepwell.server.interrupts import interrupts_held
 from stepwell.server.logs import configure_logging
 from stepwell.server.settings import Settings
@@ -42,12 +44,27 @@ logger = logging.getLogger(__name__)
 #: programs here that break in some way and then run `main`.
 COMMAND = (sys.executable, "-P", "-m", "stepwell.server.committer")
 
-_STOP_S = 10
-_RESTART_S = 1
+#: How long it may have puts and report nothing. A slow disk is no reason to end it, but clients
+#: should be told before they stop waiting: 60 s in most SDKs.
+_HUNG_S = 50
+#: The same while the server stops: who stops it does not wait for a disk that is dead.
+_STOP_S = 7
+_LOOK_S = 0.5
+_REAP_LOOK_S = 0.02
+#: How long it may take to be gone once its link is closed, and once it was killed.
+_EXIT_S = 10
+_KILLED_S = 1
+#: Pauses before another one is started where they die again and again: from the second death on,
+#: doubled up to the longest; forgotten once one has lived for a while.
+_PAUSE_S_MIN = 0.1
+_PAUSE_S_MAX = 5.0
+_LIVED_S = 10
 _ENDED = (
     "The process that commits puts has ended; whether this one was committed is not known. Try"
     " again with the same amz-sdk-invocation-id or Idempotency-Key."
 )
+_RESTARTING = "the process that commits puts has ended, and another one is about to start"
+_STOPPING = "the process that commits puts has ended, and the server stops"
 
 
 class CommitterProcess:
@@ -57,7 +74,8 @@ class CommitterProcess:
         """Start it. What it does not open is told by `wait_until_open`."""
         self._settings = settings
         self._ingest = ingest
-        self._is_stopping = False
+        self._is_stopping = asyncio.Event()
+        self._has_all = False
         self._link: _Link | None = None
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._keep_alive())
@@ -70,20 +88,24 @@ class CommitterProcess:
         """
         await self._opened
 
+    def expect_stop(self) -> None:
+        """Wait only shortly from now on where it does not get on, and start no other one."""
+        self._is_stopping.set()
+
     async def stop(self) -> None:
-        """Let it commit what it has, and wait for its end."""
-        self._is_stopping = True
+        """Let it commit what it has, and wait for its end, but not for long if it hangs."""
+        self._has_all = True
+        self.expect_stop()
         if self._link is not None:
             self._link.end()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._task), _STOP_S)
-        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
         self._opened.cancel()
-        await asyncio.gather(self._task, self._opened, return_exceptions=True)
-        self._ingest.fail(StoreUnavailableError(_ENDED))
+        await asyncio.gather(self._opened, return_exceptions=True)
 
     async def _keep_alive(self) -> None:
-        while not self._is_stopping:
+        pause_s = 0.0
+        while True:
+            started_s = time.monotonic()
             try:
                 await self._live()
             except Exception as cause:  # noqa: BLE001 - whatever it was, puts must be answered
@@ -92,8 +114,14 @@ class CommitterProcess:
                     self._opened.set_exception(error)
                     return
                 logger.error("puts cannot be committed: %s", error)  # noqa: TRY400 - it says all
-                self._ingest.fail(StoreUnavailableError(str(error)))
-                await asyncio.sleep(_RESTART_S)
+                self._ingest.detach(str(error), StoreUnavailableError(_ENDED))
+            if time.monotonic() - started_s > _LIVED_S:
+                pause_s = 0.0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_stopping.wait(), pause_s)
+            if self._is_stopping.is_set():
+                return
+            pause_s = min(max(2 * pause_s, _PAUSE_S_MIN), _PAUSE_S_MAX)
 
     async def _live(self) -> None:
         """Start the process, and go with it until its end.
@@ -108,6 +136,7 @@ class CommitterProcess:
             msg = f"the process that commits puts cannot be started: {error.strerror or error}"
             raise StoreUnavailableError(msg) from error
         link = self._link = _Link(self._ingest)
+        watch = asyncio.create_task(self._watch(link))
         try:
             await loop.create_unix_connection(lambda: link, sock=ours)
             link.send(frame(self._settings.encode()))
@@ -115,20 +144,57 @@ class CommitterProcess:
             self._ingest.attach(link.send)
             if not self._opened.done():
                 self._opened.set_result(None)
-            if self._is_stopping:
+            if self._has_all:
                 link.end()
             await link.closed
         except asyncio.CancelledError:
             process.kill()
             raise
         finally:
-            self._ingest.detach()
+            watch.cancel()
             link.close()
-            status = await asyncio.to_thread(_reap, process)
-        if not self._is_stopping:
+            if not self._ingest.not_ready:
+                reason = _STOPPING if self._is_stopping.is_set() else _RESTARTING
+                self._ingest.detach(reason, StoreUnavailableError(_ENDED))
+            status = await self._reap(process, kill=link.hangs)
+        if not self._has_all:
             logger.warning("the committing process ended with status %d", status)
-        # Where it was told to end, nobody is left who waits.
-        self._ingest.fail(StoreUnavailableError(_ENDED))
+
+    async def _watch(self, link: _Link) -> None:
+        """Give a process up that hangs. Counts looks: a machine that sleeps ages nobody."""
+        seen: object = None
+        looks = 0
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            is_stopping = self._is_stopping.is_set()
+            # To open a folder may take long: much of a log may have to be read.
+            is_due = self._ingest.waiting_puts > 0 if link.opened.done() else is_stopping
+            before, seen = seen, (link.reports, is_stopping)
+            looks = looks + 1 if seen == before and (is_due or self._has_all) else 0
+            if looks * _LOOK_S >= (_STOP_S if is_stopping else _HUNG_S):
+                logger.error("the committing process hangs, and is killed")
+                link.hangs = True
+                link.close()
+                return
+
+    async def _reap(self, process: subprocess.Popen[bytes], *, kill: bool) -> int:
+        """Wait for the end of a process whose link is closed; kill it, now or if it does not go.
+
+        Another one must not be started before: what this one still commits, that one would not
+        know. Where a disk does not answer, even a killed process stays; a server that stops leaves
+        it behind, and the next server on the folder waits for it.
+        """
+        kill_s = time.monotonic() + (0 if kill else _EXIT_S)
+        is_killed = False
+        while (status := process.poll()) is None:
+            now_s = time.monotonic()
+            if not is_killed and now_s >= kill_s:
+                process.kill()
+                is_killed = True
+            if self._is_stopping.is_set() and now_s > kill_s + _KILLED_S:
+                return -signal.SIGKILL
+            await asyncio.sleep(_REAP_LOOK_S)
+        return status
 
 
 class _Link(asyncio.Protocol):
@@ -140,6 +206,10 @@ class _Link(asyncio.Protocol):
         #: Done once the store is open, or not.
         self.opened: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
+        #: How many reports have come: it gets on.
+        self.reports = 0
+        #: It does not get on, and was given up.
+        self.hangs = False
         self._ingest = ingest
         self._splitter = Splitter()
         self._has_ended = False
@@ -153,6 +223,7 @@ class _Link(asyncio.Protocol):
         """Pass reports on."""
         for content in self._splitter.feed(data):
             if self.opened.done():
+                self.reports += 1
                 self._ingest.take(decode_report(content))
                 continue
             opened = decode_opened(content)
@@ -164,7 +235,12 @@ class _Link(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Tell that the process has ended, or is about to."""
         if not self.opened.done():
-            msg = "the process that commits puts ended before it had opened the data folder"
+            what = (
+                "did not open the data folder"
+                if self.hangs
+                else "ended before it had opened the data folder"
+            )
+            msg = f"the process that commits puts {what}"
             self.opened.set_exception(StoreUnavailableError(msg))
         # Where the server stops and does not wait any longer it is cancelled.
         if not self.closed.done():
@@ -192,8 +268,9 @@ def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
     try:
         # Our own program, and no shell. A copy of the environment: the new process reads it while
-        # another thread may change it.
-        with theirs, interrupts_held():
+        # another thread may change it. Signals, which all processes may get, are held back until
+        # it ignores them.
+        with theirs, interrupts_held(signal.SIGTERM, signal.SIGHUP):
             return ours, subprocess.Popen(  # noqa: S603
                 COMMAND, stdin=theirs.fileno(), env=dict(os.environ)
             )
@@ -205,15 +282,6 @@ def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
 def _defect(error: Exception) -> StoreUnavailableError:
     logger.error("unexpected error of the committing process", exc_info=error)
     return StoreUnavailableError("the process that commits puts cannot be used; see the log")
-
-
-def _reap(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a process whose link is closed."""
-    try:
-        return process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
 
 
 def main() -> None:
@@ -230,13 +298,7 @@ def main() -> None:
         configure_logging(settings.log_level)
         sync_seconds: list[float] = []
         try:
-            store = EmbeddedStore(
-                settings.data,
-                settings.limits(),
-                is_shared=settings.workers > 1,
-                forget_interval_s=settings.compaction_interval_s,
-                on_sync=sync_seconds.append,
-            )
+            store = _open(settings, sync_seconds)
         except StoreError as error:
             link.sendall(encode_opened(error))
             return
@@ -246,6 +308,27 @@ def main() -> None:
             gc.freeze()
             link.sendall(encode_opened())
             Committer(store, settings.limits(), sync_seconds).serve(link)
+
+
+def _open(settings: Settings, sync_seconds: list[float]) -> EmbeddedStore:
+    """Open the store. Whatever it raises is a StoreError: the server says it in one line."""
+    try:
+        return EmbeddedStore(
+            settings.data,
+            settings.limits(),
+            is_shared=settings.workers > 1,
+            forget_interval_s=settings.compaction_interval_s,
+            on_sync=sync_seconds.append,
+        )
+    except (sqlite3.Error, OSError) as error:
+        msg = f"data folder {settings.data}: {error}"
+        raise StoreUnavailableError(msg) from error
+    except StoreError:
+        raise
+    except Exception as error:
+        logger.exception("unexpected error")
+        msg = f"data folder {settings.data}: it cannot be opened; the reason stands above"
+        raise StoreDefectError(msg) from error
 
 
 if __name__ == "__main__":

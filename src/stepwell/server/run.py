@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import multiprocessing
 import os
 import resource
@@ -14,12 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from stepwell.model.errors import FolderInUseError, StoreUnavailableError
+from stepwell.model.errors import FolderInUseError, StepwellError, StoreUnavailableError
 from stepwell.server.access import decided, note_of
 from stepwell.server.compaction import CompactionProcess
 from stepwell.server.connections import uvicorn_options
@@ -33,6 +36,9 @@ _BACKLOG = 4096
 _ORPHANS_S = 10
 #: The exit status of what Ctrl-C has ended before it had begun: 128 and the signal's number.
 _INTERRUPTED = 128 + signal.SIGINT
+_NOT_STARTED = "the server could not start; the reason stands above"
+#: Beside the workers' metrics: why one of them could not start.
+_FAILURE_FILE = "failure"
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -87,18 +93,22 @@ def _run(settings: Settings, announce: Callable[[Settings, str], None]) -> None:
 def _run_here(settings: Settings, listener: socket.socket) -> None:
     from stepwell.server.app import Application  # noqa: PLC0415 - the parent of workers needs none of it
 
-    config = uvicorn.Config(Application(settings), **_options(settings))
+    failures: list[StepwellError] = []
+    config = uvicorn.Config(Application(settings, failures.append), **_options(settings))
     server = uvicorn.Server(config)
-    with _quiet_end(server), _stopping_on_hangup(server):
+    # When the application does not start, uvicorn raises SystemExit.
+    with _quiet_end(server), _stopping_on_hangup(), contextlib.suppress(SystemExit):
         server.run(sockets=[listener])
+    if failures:
+        raise failures[0]
     if not server.started:
-        msg = "the server could not start; the reason stands above"
-        raise StoreUnavailableError(msg)
+        raise StoreUnavailableError(_NOT_STARTED)
 
 
 def _run_workers(settings: Settings, listener: socket.socket) -> None:
     with tempfile.TemporaryDirectory(prefix="stepwell-metrics-") as metrics:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        failure = Path(metrics, _FAILURE_FILE)
         settings.hand_over()
         config = uvicorn.Config(
             "stepwell.server.run:worker_app",
@@ -106,7 +116,11 @@ def _run_workers(settings: Settings, listener: socket.socket) -> None:
             workers=settings.workers,
             **_options(settings),
         )
-        _Workers(config, sockets=[listener]).run()
+        workers = _Workers(config, sockets=[listener])
+        workers.run()
+        if workers.have_failed:
+            msg = failure.read_text() if failure.exists() else _NOT_STARTED
+            raise StoreUnavailableError(msg)
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -122,8 +136,12 @@ class _Workers(Multiprocess):
     Ctrl-C, which a terminal sends to workers too, is for the supervisor, which says when to stop.
     """
 
+    have_failed = False
+
     def init_processes(self) -> None:
         """Start the workers."""
+        # All that it would say is that one could not start, which we say ourselves.
+        logging.getLogger("uvicorn.error").disabled = True
         # Whoever starts this helper of multiprocessing's lets SIGINT through again.
         resource_tracker.ensure_running()
         with interrupts_held():
@@ -133,6 +151,7 @@ class _Workers(Multiprocess):
         """Start workers anew that have died."""
         with interrupts_held():
             super().keep_subprocess_alive()
+        self.have_failed = any(each.exitcode == STARTUP_FAILURE for each in self.processes)
 
     def handle_hup(self) -> None:
         """Stop; uvicorn would start all workers anew."""
@@ -146,7 +165,19 @@ def worker_app() -> object:
     threading.Thread(target=_stop_with_parent, name="parent", daemon=True).start()
     _raise_file_limit()
     _keep_freed_memory()
-    return create_worker_app()
+    return create_worker_app(_hand_failure_over)
+
+
+def _hand_failure_over(error: StepwellError) -> None:
+    """Leave for the parent why this worker cannot start, and end it."""
+    path = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], _FAILURE_FILE)
+    # Whole, or not there: another worker may do the same.
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(str(error))
+    unfinished.replace(path)
+    # At once: uvicorn's parent asks workers whether they live, and waits for 30 s for the answer of
+    # one that is about to end. Nothing is open any more that would have to be closed.
+    os._exit(STARTUP_FAILURE)
 
 
 def _stop_with_parent() -> None:
@@ -174,11 +205,11 @@ def _wait_for_orphans(folder: Folder) -> None:
 
 
 @contextlib.contextmanager
-def _stopping_on_hangup(server: uvicorn.Server) -> Iterator[None]:
+def _stopping_on_hangup() -> Iterator[None]:
     """Let a terminal that is closed stop the server as SIGTERM does, unless it runs under nohup."""
     previous = signal.getsignal(signal.SIGHUP)
     if previous is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda _, frame: server.handle_exit(signal.SIGTERM, frame))
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         yield
     finally:

@@ -115,6 +115,10 @@ class Telemetry:
         for code, count in codes.items():
             self._item_errors.labels(code).inc(count)
 
+    def unavailable(self, count: int) -> None:
+        """Note puts that no committer has answered. See `ingest.admission.Observer`."""
+        self._puts.labels("unavailable").inc(count)
+
     def refused(self, code: str) -> None:
         """Note a request that was refused as a whole."""
         self._request_errors.labels(code).inc()
