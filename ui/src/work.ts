@@ -1,19 +1,25 @@
 /** Heavy pieces of work, a few milliseconds a frame, so that scrolling stays smooth. */
 
-/** What is drawn in it is rastered in the same frame, which takes two to three times as long. */
-const SLICE_MS = 3
+const SLICE_MS = 4
+/** What is drawn is rastered in the same frame, which takes two to three times as long. */
+export const DRAWING = 3
 /** So long nothing may have been scrolled before what nobody sees is done. */
 const QUIET_MS = 250
 
-const queue = new Map<object, () => void>()
+interface Piece {
+  work: () => void
+  weight: number
+}
+
+const queue = new Map<object, Piece>()
 const unseen = new Map<object, () => void>()
 let scheduled = false
 let waiting = false
 let scrolledMs = -Infinity
 
-/** Do this soon; a newer piece of the same owner replaces an older one. */
-export function soon(owner: object, piece: () => void): void {
-  queue.set(owner, piece)
+/** Do this soon; a newer piece of the same owner replaces an older one. Its time counts `weight` times. */
+export function soon(owner: object, work: () => void, weight = 1): void {
+  queue.set(owner, { work, weight })
   if (scheduled) return
   scheduled = true
   requestAnimationFrame(slice)
@@ -38,11 +44,13 @@ export function forget(owner: object): void {
 }
 
 function slice(): void {
-  const stop = performance.now() + SLICE_MS
-  for (const [owner, piece] of queue) {
+  let spent = 0
+  for (const [owner, { work, weight }] of queue) {
     queue.delete(owner)
-    piece()
-    if (performance.now() > stop) break
+    const started = performance.now()
+    work()
+    spent += (performance.now() - started) * weight
+    if (spent > SLICE_MS) break
   }
   scheduled = queue.size > 0
   if (scheduled) requestAnimationFrame(slice)
