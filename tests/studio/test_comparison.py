@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Route
 
 from .conftest import Server, Studio
 
@@ -16,6 +17,7 @@ RUNS = {
 STEPS = 200
 
 Pages = Callable[..., Studio]
+Fresh = Callable[..., Server]
 
 
 def loss(rate: float, seed: int) -> list[tuple[int, float]]:
@@ -76,6 +78,52 @@ def test_what_differs_most_comes_first(sweep: Server, studio_of: Pages) -> None:
     )
     assert shown[-1] == "train/constant"
     assert studio.view()["sort"] == "difference"
+
+
+def test_charts_wait_for_their_order(sweep: Server, studio_of: Pages) -> None:
+    """Until the ranks have come charts keep their order; a sorted page says that it sorts."""
+    studio = studio_of(sweep).open(runs="slow|fast")
+    studio.chart("train/constant").wait_for()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    studio.page.route("**/metrics:rank", hold)
+    with studio.page.expect_request("**/metrics:rank"):
+        studio.page.get_by_label("Sort").select_option("difference")
+    studio.page.wait_for_timeout(200)
+    assert headings(studio) == ["train", "val"]
+    held.pop().continue_()
+    studio.page.get_by_role("heading", name="All charts").wait_for()
+    with studio.page.expect_request("**/metrics:rank"):
+        studio.page.reload()
+    studio.page.get_by_text("Sorting …").wait_for()
+    assert studio.page.locator("[data-metric]").count() == 0
+    for each in held:
+        each.continue_()
+    studio.chart("train/constant").wait_for()
+    assert headings(studio) == ["All charts"]
+
+
+def test_the_list_shows_dashes_and_shapes(fresh: Fresh, studio_of: Pages) -> None:
+    """Beside each of many runs the list shows how its line is dashed, and its shape."""
+    server = fresh()
+    for run in range(34):
+        server.put(f"run-{run:02}", "loss", [(0, 1.0), (1, run)])
+    studio = studio_of(server).open(show="all")
+    studio.scene("loss", "lines=34")
+    look = "getAttribute('stroke-dasharray'), row.querySelector('.mark').textContent])"
+    looks = studio.page.eval_on_selector_all(
+        "[data-run]", "(rows) => rows.map((row) => [row.querySelector('path')." + look
+    )
+    colors = studio.page.eval_on_selector_all(
+        "[data-run] .line", "(lines) => lines.map((line) => getComputedStyle(line).color)"
+    )
+    # No two runs look alike: eight colours, four dashes, and shapes for those that are left.
+    together = {(color, *look) for color, look in zip(colors, looks, strict=True)}
+    assert len(together) == 34
+    assert sum(mark != "" for _, mark in looks) == 4
 
 
 def test_groups_have_mean_band_and_members(sweep: Server, studio_of: Pages) -> None:

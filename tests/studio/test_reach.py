@@ -85,6 +85,8 @@ def test_a_chart_can_be_heard(filled: Server, studio_of: Pages) -> None:
     assert "Highest at the end: two with 18." in sentence
     assert "first NaN at step 91" in sentence
     rows = studio.chart("train/loss").locator("table tbody tr")
+    # It comes when the page is at rest.
+    rows.nth(1).wait_for(state="attached")
     heard = [[cell.text_content() for cell in row.locator("th, td").all()] for row in rows.all()]
     assert sorted(heard) == [["one", "9", "100"], ["two", "18", "100"]]
 

@@ -58,7 +58,9 @@ export function drawScene(
 ): void {
   context.save()
   context.beginPath()
-  context.rect(map.left, map.top, map.width, map.height)
+  // Whole pixels: a clip with soft edges costs every line of it.
+  const [left, top] = [Math.floor(map.left), Math.floor(map.top)]
+  context.rect(left, top, Math.ceil(map.left + map.width) - left, Math.ceil(map.top + map.height) - top)
   context.clip()
   context.lineJoin = 'round'
   const lit = scene.lines.filter((line) => line.id === style.lit)
@@ -124,9 +126,10 @@ function drawLine(
   }
   context.globalAlpha = strength
   context.lineWidth = (lit ? 2.25 : crowded ? 1 : 1.5) * ratio
-  context.setLineDash(style.dash(line).map((part) => part * ratio))
+  const dash = style.dash(line)
+  if (dash.length) context.setLineDash(dash.map((part) => part * ratio))
   trace(context, line.x, line.middle, map)
-  context.setLineDash([])
+  if (dash.length) context.setLineDash([])
   drawLonely(context, line, map, crowded, lit)
   const shape = style.shape(line)
   if (shape) drawShapes(context, line, map, shape)
@@ -231,30 +234,29 @@ function drawLonely(
   }
 }
 
-/** Marks along a line, each line's at other places. */
+/** Marks along a line, each line's at other places; in one path, since hundreds of lines have them. */
 function drawShapes(
   context: CanvasRenderingContext2D, line: Line, map: Mapping, shape: number,
 ): void {
   const size = 3.5 * map.ratio
   const apart = 64 * map.ratio
   let next = map.left + ((line.slot * 23) % 64) * map.ratio
+  context.beginPath()
   for (let row = 0; row < line.x.length; row += 1) {
     const [x, y] = [map.toX(line.x[row]), map.toY(line.middle[row])]
     if (x < next || Number.isNaN(y)) continue
     while (next <= x) next += apart
-    context.beginPath()
-    if (shape === 1) context.arc(x, y, size, 0, 7)
-    else if (shape === 2) context.rect(x - size, y - size, 2 * size, 2 * size)
+    if (shape === 1) {
+      context.moveTo(x + size, y)
+      context.arc(x, y, size, 0, 7)
+    } else if (shape === 2) context.rect(x - size, y - size, 2 * size, 2 * size)
     else if (shape === 3) {
       context.moveTo(x, y - 1.2 * size)
       context.lineTo(x + 1.2 * size, y + size)
       context.lineTo(x - 1.2 * size, y + size)
-    } else {
-      diamond(context, x, y, 1.3 * size)
-      continue
-    }
-    context.fill()
+    } else rhombus(context, x, y, 1.3 * size)
   }
+  context.fill()
 }
 
 function drawMember(
@@ -319,9 +321,13 @@ function drawBad(
 
 function diamond(context: CanvasRenderingContext2D, x: number, y: number, size: number): void {
   context.beginPath()
+  rhombus(context, x, y, size)
+  context.fill()
+}
+
+function rhombus(context: CanvasRenderingContext2D, x: number, y: number, size: number): void {
   context.moveTo(x, y - size)
   context.lineTo(x + size, y)
   context.lineTo(x, y + size)
   context.lineTo(x - size, y)
-  context.fill()
 }

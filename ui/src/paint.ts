@@ -17,6 +17,7 @@ export function colors(theme: Theme) {
 
 /** The line that is lit: the run's own, or that of the group it is in. */
 export function litLine(scene: Scene, lit: string | null): string | null {
+  if (lit === null) return null
   const found = scene.lines.find(
     (line) => line.id === lit || line.members.some((member) => member.id === lit),
   )

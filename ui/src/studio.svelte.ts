@@ -4,10 +4,11 @@ import * as api from './api'
 import { DRAWN_MAX, drawn, groupingOf, groupOf, groups, listed, NO_VALUE, slotsOf, title } from './choose'
 import { Live, type Changed, type LiveState } from './live'
 import { Loader } from './loader'
-import { color, slotOf, swatch, type Theme } from './palette'
+import { color, dash, SHAPES, shapes, slotOf, swatch, type Theme } from './palette'
 import type { Axis, Experiment, MetricName, MetricRank, PlacedNote, Run, Session } from './types'
 import { saved } from './saved'
 import { sections } from './sections'
+import type { View } from './view'
 import { looking } from './view.svelte'
 
 const THEME_KEY = 'stepwell-theme'
@@ -24,7 +25,11 @@ class Studio {
   /** Notes of the runs that are drawn. */
   notes = $state.raw<Record<string, PlacedNote[]>>({})
   ranks = $state.raw<Map<string, MetricRank> | null>(null)
+  /** The order that charts are in: the one that is asked for, once its ranks have come. */
+  private sortedBy = $state<View['sort']>('name')
   ranking = $state(false)
+  /** The ranks have come, or did not have to: before, sorted charts have no former order either. */
+  private ranksRead = $state(false)
   live = $state<LiveState>('connecting')
   paused = $state(false)
   busy = $state(false)
@@ -38,7 +43,12 @@ class Studio {
   list = $derived(listed(this.runs, looking.now))
   drawn = $derived.by(() => this.kept('drawn', drawn(this.list, looking.now)))
   byName = $derived(new Map(this.runs.map((run) => [run.name, run])))
-  sections = $derived(sections(this.metrics, looking.now, this.ranks))
+  /** Charts are to be sorted, and nothing is shown yet. */
+  sorting = $derived(looking.now.sort !== 'name' && !this.ranksRead)
+  /** In the former order until the ranks for another one have come. */
+  private ordered = $derived(
+    looking.now.sort === 'name' ? looking.now : { ...looking.now, sort: this.sortedBy })
+  sections = $derived(this.sorting ? [] : sections(this.metrics, this.ordered, this.ranks))
   grouping = $derived.by(() => this.kept('grouping', groupingOf(this.list, looking.now)))
   groups = $derived.by(() =>
     this.kept('groups', this.grouping ? groups(this.list, this.grouping) : []))
@@ -91,12 +101,26 @@ class Studio {
     return next
   }
 
+  /** Take ranks; null where there are none, and charts stay in the order that they are in. */
+  rank(ranks: MetricRank[] | null): void {
+    if (ranks || looking.now.sort === 'name') {
+      this.ranks = ranks && new Map(ranks.map((rank) => [rank.name, rank]))
+      this.sortedBy = looking.now.sort
+    }
+    this.ranksRead = true
+  }
+
   keepNotes(notes: Record<string, PlacedNote[]>): void {
     this.notes = this.kept('notes', notes)
   }
 
   color = (name: string) => color(this.shown(name), this.theme)
   swatch = (name: string) => swatch(this.shown(name), this.theme)
+  dash = (name: string) => dash(this.shown(name))
+  /** Of all that are drawn: a chart that has fewer of them may need no shapes. */
+  private marks = $derived(shapes(this.drawn.map(this.shown)))
+  /** The shape along the run's line, or nothing. */
+  mark = (name: string) => SHAPES[this.marks.get(this.shown(name)) ?? 0]
 }
 
 export const studio = new Studio()
@@ -239,17 +263,20 @@ export async function readRanks(names: string[], by: string, force = false): Pro
   if (key === rankOf && !force) return
   rankOf = key
   if (by === 'name' || !names.length) {
-    studio.ranks = null
+    // Where there are no runs yet, there are soon some.
+    if (by === 'name') studio.rank(null)
+    else studio.ranks = null
     return
   }
   studio.ranking = true
   try {
     const ranks = await api.rank(names.slice(0, 1000), by)
-    if (rankOf === key) studio.ranks = new Map(ranks.map((rank) => [rank.name, rank]))
+    if (rankOf === key) studio.rank(ranks)
   } catch (error) {
     studio.notice = said(error)
+    if (rankOf === key) studio.rank(null)
   }
-  studio.ranking = false
+  if (rankOf === key) studio.ranking = false
 }
 
 let notesOf = ''

@@ -1,30 +1,69 @@
 /** Heavy pieces of work, a few milliseconds a frame, so that scrolling stays smooth. */
 
-/** What is drawn in it is rastered in the same frame, which takes two to three times as long. */
-const SLICE_MS = 3
+const SLICE_MS = 4
+/** What is drawn is rastered in the same frame, which takes two to three times as long. */
+export const DRAWING = 3
+/** So long nothing may have been scrolled before what nobody sees is done. */
+const QUIET_MS = 250
 
-const queue = new Map<object, () => void>()
+interface Piece {
+  work: () => void
+  weight: number
+}
+
+const queue = new Map<object, Piece>()
+const unseen = new Map<object, () => void>()
 let scheduled = false
+let waiting = false
+let scrolledMs = -Infinity
 
-/** Do this soon; a newer piece of the same owner replaces an older one. */
-export function soon(owner: object, piece: () => void): void {
-  queue.set(owner, piece)
+/** Do this soon; a newer piece of the same owner replaces an older one. Its time counts `weight` times. */
+export function soon(owner: object, work: () => void, weight = 1): void {
+  queue.set(owner, { work, weight })
   if (scheduled) return
   scheduled = true
   requestAnimationFrame(slice)
 }
 
+/** Do this, which nobody sees, when the page is at rest: no scrolling, nothing to draw. */
+export function later(owner: object, piece: () => void): void {
+  unseen.set(owner, piece)
+  if (waiting) return
+  waiting = true
+  setTimeout(rest, QUIET_MS)
+}
+
+/** The page is being scrolled. */
+export function scrolling(): void {
+  scrolledMs = performance.now()
+}
+
 export function forget(owner: object): void {
   queue.delete(owner)
+  unseen.delete(owner)
 }
 
 function slice(): void {
-  const stop = performance.now() + SLICE_MS
-  for (const [owner, piece] of queue) {
+  let spent = 0
+  for (const [owner, { work, weight }] of queue) {
     queue.delete(owner)
-    piece()
-    if (performance.now() > stop) break
+    const started = performance.now()
+    work()
+    spent += (performance.now() - started) * weight
+    if (spent > SLICE_MS) break
   }
   scheduled = queue.size > 0
   if (scheduled) requestAnimationFrame(slice)
+}
+
+/** One piece, and then look again. */
+function rest(): void {
+  const [next] = unseen
+  const busy = queue.size > 0 || performance.now() - scrolledMs < QUIET_MS
+  if (next && !busy) {
+    unseen.delete(next[0])
+    next[1]()
+  }
+  waiting = unseen.size > 0
+  if (waiting) setTimeout(rest, busy ? QUIET_MS : 16)
 }
