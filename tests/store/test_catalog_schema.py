@@ -178,3 +178,24 @@ def test_postgresql_takes_the_tables(name: str) -> None:
     for index in table.indexes:
         assert str(CreateIndex(index).compile(dialect=dialect)).startswith("CREATE INDEX")
         assert len(str(index.name)) < 64
+
+
+def test_space_is_given_back(path: Path) -> None:
+    """A new file can return its free pages; one of a time when it could not is made anew."""
+    for mode in ("INCREMENTAL", "NONE"):
+        path.unlink(missing_ok=True)
+        assert open_catalog(path) is None
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+            if mode == "NONE":
+                connection.executescript("PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=0; VACUUM")
+                assert connection.execute("PRAGMA auto_vacuum").fetchone() == (0,)
+            connection.executescript(
+                "CREATE TABLE filler (a BLOB); INSERT INTO filler VALUES (zeroblob(3000000));"
+                " DROP TABLE filler; PRAGMA wal_checkpoint(TRUNCATE)"
+            )
+        assert path.stat().st_size > 3_000_000
+        with contextlib.closing(Database(sqlite_url(path), migrates=False)) as database:
+            database.give_space_back()
+            assert database.damage() == []
+        assert path.stat().st_size < 1_000_000

@@ -92,6 +92,24 @@ def test_check_finds_points_that_are_nobodys(
     assert any(problem in each for each in problems), problems
 
 
+@pytest.mark.parametrize("name", ["registry.db", "chunks.db", "hot-0.db"])
+def test_ruined_pages(folder: Path, tmp_path: Path, name: str) -> None:
+    """Whichever page is ruined, `check` names the file, and what cannot be opened says why."""
+    for page in range((folder / name).stat().st_size // 8192):
+        copy = tmp_path / f"copy-{page}"
+        shutil.copytree(folder, copy)
+        with (copy / name).open("r+b") as file:
+            file.seek(page * 8192)
+            file.write(b"\xa5" * 64)
+        try:
+            problems = check_folder(copy).problems
+        except StoreUnavailableError as error:
+            problems = [str(error)]
+        assert any(name in problem for problem in problems), (page, problems)
+        with contextlib.suppress(StoreUnavailableError), contextlib.closing(EmbeddedStore(copy)):
+            pass
+
+
 def test_check_of_a_deleted_component(folder: Path) -> None:
     """Points of a deleted component are no problem, before and after they are gone."""
     with contextlib.closing(EmbeddedStore(folder)) as store:

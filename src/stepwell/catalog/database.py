@@ -210,8 +210,9 @@ class Database:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # sqlite3 would begin transactions at moments of its own.
     connection.isolation_level = None
-    # It only counts before the first table is there.
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    # It only counts before the first table is there, and would write to a file that has some.
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     _use_wal(connection)
     for pragma in (
         "synchronous=FULL",

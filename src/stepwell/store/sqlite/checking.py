@@ -50,9 +50,12 @@ def check_folder(path: Path) -> CheckReport:
     with unavailable_on_error(), contextlib.ExitStack() as stack:
         registry = stack.enter_context(contextlib.closing(Registry(folder)))
         chunks = stack.enter_context(contextlib.closing(ChunkFile(folder)))
+        _check_pages("registry.db", registry.db, report)
+        if report.problems:
+            # Nothing else can be named then.
+            return report
         hot = _check_hot_files(folder, registry, report)
         _check_pages("chunks.db", chunks.db, report)
-        _check_pages("registry.db", registry.db, report)
         with transaction(chunks.db, write=False):
             numbers = _series_numbers(chunks, report)
             for series in numbers:
@@ -198,7 +201,7 @@ def _check_series(registry: Registry, chunks: ChunkFile, series: int, report: Ch
 def _places(chunks: ChunkFile, series: int) -> list[tuple[int, int]]:
     try:
         return chunks.places_of(series)
-    except sqlite3.DatabaseError:
+    except (DamagedSeriesError, sqlite3.DatabaseError):
         return []
 
 

@@ -229,8 +229,8 @@ class Folder:
         """
         try:
             return self._connect(self.path / name, schema)
-        except sqlite3.OperationalError as error:
-            msg = f"{name}: {error}"
+        except sqlite3.DatabaseError as error:
+            msg = f"data folder {self.path}: {name}: {error}"
             raise StoreUnavailableError(msg) from error
 
     def _connect(self, path: Path, schema: str | None) -> sqlite3.Connection:

@@ -171,8 +171,10 @@ def unavailable_on_error() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        kind = "is damaged" if is_damage(error) else "is not available"
-        msg = f"the store {kind}: {error}"
+        if is_damage(error):
+            msg = f"the store is damaged: {error}; `stepwell check` says where"
+        else:
+            msg = f"the store is not available: {error}"
         raise StoreUnavailableError(msg) from error
     except OSError as error:
         msg = f"the store is not available: {error.strerror or error}"

@@ -55,14 +55,15 @@ class EmbeddedStore(EmbeddedReader):
         super().__init__(path, now_ns=now_ns)
         self._is_closed = False
         self._lock = threading.Lock()
-        self._appender = Appender(
-            self._folder,
-            limits or Limits(),
-            self._count_points,
-            is_shared=is_shared,
-            now_ns=now_ns,
-            on_sync=on_sync,
-        )
+        with unavailable_on_error():
+            self._appender = Appender(
+                self._folder,
+                limits or Limits(),
+                self._count_points,
+                is_shared=is_shared,
+                now_ns=now_ns,
+                on_sync=on_sync,
+            )
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._keep_forgetting, args=(forget_interval_s,), name="forget", daemon=True
