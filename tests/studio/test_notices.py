@@ -1,4 +1,4 @@
-"""What the page says where something is gone, or is asked for in vain; fields that take the keys."""
+"""What the page says of what is gone or asked for in vain; fields that take the keyboard."""
 
 from __future__ import annotations
 
