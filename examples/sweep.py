@@ -14,7 +14,7 @@ import json
 import time
 import urllib.request
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
@@ -191,18 +191,43 @@ def create(sagemaker: Any, training: Training, start: float, end: float) -> None
     )
 
 
-def put_sweep(endpoint: str, steps: int = STEPS, only: int | None = None) -> list[Training]:
-    """Put the trainings, the last `only` of them, and return them."""
-    sagemaker = boto3.client(
+def client(endpoint: str) -> Any:
+    """Make the client; the keys can be anything until a server asks for them."""
+    return boto3.client(
         "sagemaker",
         endpoint_url=endpoint,
         region_name="us-east-1",
         aws_access_key_id="any",
         aws_secret_access_key="any",
     )
-    sagemaker.create_experiment(ExperimentName=EXPERIMENT)
-    sagemaker.create_trial(TrialName=EXPERIMENT + "-trial", ExperimentName=EXPERIMENT)
-    trainings = sweep()[-(only or 0) :]
+
+
+def begin(sagemaker: Any) -> str:
+    """Make the experiment; where it is there from before, say what to add to the runs' names."""
+    try:
+        sagemaker.describe_experiment(ExperimentName=EXPERIMENT)
+    except sagemaker.exceptions.ResourceNotFound:
+        sagemaker.create_experiment(ExperimentName=EXPERIMENT)
+        sagemaker.create_trial(TrialName=EXPERIMENT + "-trial", ExperimentName=EXPERIMENT)
+        return ""
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
+def end(endpoint: str, training: Training, status: str) -> None:
+    """Say that a run has ended."""
+    client(endpoint).update_trial_component(
+        TrialComponentName=training.name, Status={"PrimaryStatus": status}, EndTime=time.time()
+    )
+
+
+def put_sweep(endpoint: str, steps: int = STEPS, only: int | None = None) -> list[Training]:
+    """Put the trainings, the last `only` of them, and return them."""
+    sagemaker = client(endpoint)
+    again = begin(sagemaker)
+    trainings = [
+        replace(each, name=f"{each.name}-{again}") if again else each
+        for each in sweep()[-(only or 0) :]
+    ]
     now = time.time()
     for index, training in enumerate(trainings):
         length = steps * training.progress * SECONDS_A_STEP
@@ -238,8 +263,13 @@ def main() -> None:
     parser.add_argument("--live", action="store_true", help="go on with one run until stopped")
     arguments = parser.parse_args()
     trainings = put_sweep(arguments.endpoint)
-    if arguments.live:
+    if not arguments.live:
+        end(arguments.endpoint, trainings[-1], "Completed")
+        return
+    try:
         follow(arguments.endpoint, trainings[-1])
+    finally:
+        end(arguments.endpoint, trainings[-1], "Stopped")
 
 
 if __name__ == "__main__":

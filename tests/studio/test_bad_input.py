@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from .conftest import Server, Studio
 
 Pages = Callable[..., Studio]
 Servers = Callable[..., Server]
+
+JSON = {"content-type": "application/json", "x-stepwell-csrf": "1"}
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -172,3 +175,72 @@ def test_ten_thousand_metrics(fresh: Servers, studio_of: Pages) -> None:
     studio.page.get_by_label("Filter charts by regular expression").fill("layer9876/")
     scene = studio.scene("layer9876/norm", "points=1")
     assert scene["lines"][0]["max"] == [9876.0]
+
+
+#: What every object in JavaScript has.
+INHERITED = ["constructor", "toString", "__proto__", "hasOwnProperty", "valueOf"]
+
+
+def test_names_that_every_object_has(fresh: Servers, studio_of: Pages, tmp_path: Path) -> None:
+    """Runs, metrics, parameters and tags called `constructor` and the like are shown."""
+    server = fresh()
+    server.run("plain", rate=1.0)
+    server.run("constructor", **{name: index / 8 for index, name in enumerate(INHERITED)})
+    for run in ("plain", "constructor", "toString", "valueOf"):
+        server.put(run, "loss", [(step, 1.0) for step in range(10)])
+    for name in INHERITED:
+        server.put("constructor", name, [(step, 2.0) for step in range(10)])
+    tags = {"tags": {name: name for name in INHERITED}}
+    server.call("PATCH", "/api/v1/runs/constructor", tags, **JSON)
+    studio = studio_of(server).open(run="constructor", sort="difference", base="constructor")
+    for name in INHERITED:
+        studio.scene(name, "points=10")
+        studio.page.get_by_text(f"{name}: {name}", exact=True).wait_for()
+    assert len(studio.scene("loss", "points=40")["lines"]) == 4
+    for name in INHERITED:
+        studio.open(page="table", by=f"p:{name}")
+        row = studio.page.get_by_role("row", name="constructor", exact=False).first
+        row.wait_for()
+    # Name, six parameters, six metrics, points and age.
+    assert studio.page.locator("thead th").count() == 15
+    studio.page.get_by_role("row").filter(has_text="plain").get_by_text("–").nth(4).wait_for()
+    studio.open(group="toString", color="valueOf")
+    studio.scene("loss", "lines=2")
+    with studio.page.expect_download() as download:
+        studio.page.keyboard.press("w")
+    file = tmp_path / "view.html"
+    download.value.save_as(file)
+    again = studio_of(f"file://{file}")
+    again.page.goto(f"file://{file}")
+    again.scene("loss", "lines=2")
+
+
+#: Whatever draws a curve in this one chart fails.
+BREAK = """
+    const stroke = CanvasRenderingContext2D.prototype.stroke
+    CanvasRenderingContext2D.prototype.stroke = function (...given) {
+        if (window.breaks && this.canvas.closest('[data-metric="bad"]')) throw new Error('too thin')
+        return stroke.apply(this, given)
+    }
+    window.breaks = true
+"""
+
+
+def test_a_chart_that_cannot_be_drawn(fresh: Servers, studio_of: Pages) -> None:
+    """It says so, the others are drawn and go on, and it comes back when it can be drawn."""
+    server = fresh()
+    metrics = ["a", "bad", "c", "d"]
+    for metric in metrics:
+        server.put("run", metric, [(step, step) for step in range(10)])
+    studio = studio_of(server, tolerant=True)
+    studio.page.add_init_script(BREAK)
+    studio.open()
+    studio.chart("bad").get_by_text("This chart cannot be drawn: too thin").wait_for()
+    for metric in ("a", "c", "d"):
+        studio.scene(metric, "points=10")
+        server.put("run", metric, [(step, step) for step in range(10, 20)])
+        studio.scene(metric, "points=20")
+    studio.page.evaluate("window.breaks = false")
+    server.put("run", "bad", [(step, step) for step in range(10, 20)])
+    studio.scene("bad", "points=20")
+    studio.chart("bad").get_by_text("This chart cannot be drawn").wait_for(state="detached")

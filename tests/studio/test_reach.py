@@ -220,6 +220,14 @@ def test_a_server_with_keys(fresh: Servers, studio_of: Pages) -> None:
     assert cookie["sameSite"] == "Strict"
     studio.page.reload()
     studio.scene("loss", "points=1")
+    # A session that ends while the page is open.
+    studio.page.context.clear_cookies()
+    studio.page.keyboard.press("x")
+    studio.page.get_by_label("Access key").fill(key)
+    studio.page.get_by_label("Secret key").fill(secret)
+    studio.page.get_by_role("button", name="Sign in").click()
+    studio.scene("loss", "axis=relative")
+    assert studio.view() == {"x": "relative"}
     studio.page.get_by_label("Sign out").click()
     studio.page.get_by_role("heading", name="Sign in to Stepwell").wait_for()
     assert json.dumps(secret) not in studio.page.content()

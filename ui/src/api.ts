@@ -16,6 +16,12 @@ export class ApiError extends Error {
 
 let csrf = '1'
 
+/** Asked before a refusal is told: the session may be over. */
+let onRefused: () => Promise<void> = async () => {}
+export function whenRefused(look: () => Promise<void>): void {
+  onRefused = look
+}
+
 export function address(path: string): string {
   return new URL('api/v1/' + path, document.baseURI).href
 }
@@ -52,6 +58,7 @@ async function send(path: string, init: RequestInit = {}): Promise<Response> {
   } catch {
     // A proxy's own page: its first words must do.
   }
+  if ((response.status === 401 || response.status === 403) && path !== 'session') await onRefused()
   throw new ApiError(response.status, message)
 }
 

@@ -1,5 +1,6 @@
 /** Which runs are listed, which are drawn, and how they are called. */
 
+import { own } from './own'
 import { rampSlot } from './palette'
 import type { Run } from './types'
 import { filter, type View } from './view'
@@ -92,8 +93,7 @@ export function groupingOf(list: Run[], view: Pick<View, 'group' | 'seeds'>): Gr
 
 /** A run's own value of a parameter, which may be called like anything that all objects have. */
 function valueOf(run: Run | undefined, name: string): string {
-  const parameters = run?.parameters ?? {}
-  return String(Object.hasOwn(parameters, name) ? parameters[name] : NO_VALUE)
+  return String(own(run?.parameters, name) ?? NO_VALUE)
 }
 
 /** The name of the group that a run is in. */

@@ -124,7 +124,9 @@ const ACTIONS: Record<string, (doors: Doors) => void> = {
 const SERVER_ONLY = new Set(['x', 's', 'S', 'v', 'w', '.', 'Pause'])
 
 export function keys(event: KeyboardEvent, doors: Doors): void {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || studio.needsKey) return
+  // It has the keyboard to itself, and closes by its own Escape.
+  if (document.querySelector('dialog[open]')) return
   const target = event.target as HTMLElement
   const typing = target.closest('input:not([type=radio], [type=checkbox], [type=range]), textarea, select')
   if (event.key === 'Escape') {

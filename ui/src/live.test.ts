@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Feed, type Told } from './feed'
 import { Live, type Changed } from './live'
 
 class Source {
@@ -60,4 +61,37 @@ test('a pause closes the connection, and going on opens it', () => {
   expect(Source.all).toHaveLength(1)
   live.pause(false)
   expect(Source.all).toHaveLength(2)
+})
+
+test('one connection serves all pages, and ends with the last of them', () => {
+  const feed = new Feed('live')
+  const told: Record<string, Told[]> = { a: [], b: [] }
+  const a = (each: Told) => told.a.push(each)
+  const b = (each: Told) => told.b.push(each)
+  feed.join(a)
+  Source.all[0].onopen!()
+  feed.join(b)
+  expect(Source.all).toHaveLength(1)
+  expect(told.b).toEqual([{ state: 'open' }])
+  Source.all[0].heard.changed({ data: '{"runs":["one"]}' })
+  expect(told.a.at(-1)).toEqual({ changed: { runs: ['one'] } })
+  expect(told.b.at(-1)).toEqual({ changed: { runs: ['one'] } })
+  feed.leave(a)
+  expect(Source.all[0].closed).toBe(false)
+  feed.leave(b)
+  expect(Source.all[0].closed).toBe(true)
+})
+
+test('whoever signs in gets a connection of their own session, and a page that comes does not wait', () => {
+  const feed = new Feed('live')
+  const page = () => {}
+  feed.join(page)
+  Source.all[0].onopen!()
+  feed.join(page, true)
+  expect(Source.all.map((each) => each.closed)).toEqual([true, false])
+  Source.all[1].onerror!()
+  feed.join(() => {})
+  expect(Source.all.map((each) => each.closed)).toEqual([true, true, false])
+  vi.advanceTimersByTime(60_000)
+  expect(Source.all).toHaveLength(3)
 })

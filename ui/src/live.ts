@@ -1,25 +1,28 @@
 /**
- * The live feed. It is closed while the page cannot be seen: browsers keep six connections a server,
- * and a sixth tab would wait for ever.
+ * What changes, as it happens. All pages of a browser share one connection, in a worker: browsers
+ * keep six connections a server over HTTP/1.1, and with one a page the seventh page would wait for
+ * ever. A page that cannot be seen does not follow.
  */
 
-export interface Changed {
-  runs: string[]
-  new: string[]
-  deleted: string[]
-  modified: string[]
+import { Feed, type Changed, type FeedState, type Page } from './feed'
+import type { Asks } from './feedworker'
+
+export type { Changed } from './feed'
+export type LiveState = FeedState | 'paused'
+
+interface Link {
+  follow(follow: boolean, anew: boolean): void
 }
 
-export type LiveState = 'connecting' | 'open' | 'lost' | 'paused'
-
-const RETRY_MS = [500, 1000, 2000, 4000, 8000]
-
 export class Live {
-  private source: EventSource | null = null
-  private timer: ReturnType<typeof setTimeout> | null = null
-  private tries = 0
+  private link: Link | null = null
+  private state: FeedState | null = null
+  private following = false
   private paused = false
+  private away = false
   private readonly seen = () => this.follow()
+  private readonly left = () => this.go(true)
+  private readonly back = () => this.go(false)
 
   constructor(
     private readonly address: string,
@@ -27,14 +30,21 @@ export class Live {
     private readonly onState: (state: LiveState) => void,
   ) {}
 
-  start(): void {
+  /** Follow. `anew`: with the session that there is now. */
+  start(anew = false): void {
     document.addEventListener('visibilitychange', this.seen)
-    this.follow()
+    // A worker is not told when a page is closed, or kept for Back.
+    addEventListener('pagehide', this.left)
+    addEventListener('pageshow', this.back)
+    this.link ??= linkTo(this.address, this.take)
+    this.follow(anew)
   }
 
   stop(): void {
     document.removeEventListener('visibilitychange', this.seen)
-    this.close()
+    removeEventListener('pagehide', this.left)
+    removeEventListener('pageshow', this.back)
+    this.ask(false)
   }
 
   pause(paused: boolean): void {
@@ -42,43 +52,60 @@ export class Live {
     this.follow()
   }
 
-  private close(): void {
-    this.source?.close()
-    this.source = null
-    if (this.timer !== null) clearTimeout(this.timer)
-    this.timer = null
+  private go(away: boolean): void {
+    this.away = away
+    this.follow()
   }
 
-  private follow(): void {
-    this.close()
-    if (this.paused) {
-      this.onState('paused')
+  private follow(anew = false): void {
+    this.ask(!this.paused && !this.away && !document.hidden, anew)
+    if (this.paused) this.onState('paused')
+  }
+
+  private ask(follow: boolean, anew = false): void {
+    if (follow === this.following && !anew) return
+    this.following = follow
+    this.state = null
+    this.link?.follow(follow, anew)
+  }
+
+  private readonly take: Page = (told) => {
+    // What was on its way when the page stopped following.
+    if (!this.following) return
+    if ('changed' in told) {
+      this.onChanged(told.changed)
       return
     }
-    if (document.hidden) return
-    this.onState('connecting')
-    const source = new EventSource(this.address)
-    this.source = source
-    source.onopen = () => {
-      this.tries = 0
-      this.onState('open')
-      // What came while there was no connection.
-      this.onChanged(null)
-    }
-    source.addEventListener('changed', (event) => {
-      try {
-        this.onChanged(JSON.parse((event as MessageEvent<string>).data) as Changed)
-      } catch {
-        this.onChanged(null)
-      }
-    })
-    source.onerror = () => {
-      if (this.source !== source) return
-      this.close()
-      this.onState('lost')
-      const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)]
-      this.tries += 1
-      this.timer = setTimeout(() => this.follow(), wait)
-    }
+    if (told.state === this.state) return
+    this.state = told.state
+    this.onState(told.state)
+    // What came while there was no connection.
+    if (told.state === 'open') this.onChanged(null)
   }
+}
+
+/** The feed of the worker; one of this page alone where there are no such workers. */
+function linkTo(address: string, page: Page): Link {
+  if (typeof SharedWorker === 'undefined') return alone(address, page)
+  let asked: Asks | null = null
+  let instead: Link | null = null
+  const shared = new SharedWorker(new URL('./feedworker.ts', import.meta.url), { type: 'module' })
+  shared.port.onmessage = ({ data }: MessageEvent<Parameters<Page>[0]>) => page(data)
+  // Its file could not be had: the server may have another version by now.
+  shared.onerror = () => {
+    instead = alone(address, page)
+    if (asked) instead.follow(asked.follow, false)
+  }
+  return {
+    follow(follow, anew) {
+      asked = { address, follow, anew }
+      if (instead) instead.follow(follow, anew)
+      else shared.port.postMessage(asked)
+    },
+  }
+}
+
+function alone(address: string, page: Page): Link {
+  const feed = new Feed(address)
+  return { follow: (follow, anew) => (follow ? feed.join(page, anew) : feed.leave(page)) }
 }

@@ -4,6 +4,7 @@
  */
 
 import { decodeFrame } from './frame'
+import { own } from './own'
 import type {
   ChartFrame, Experiment, FrameRequest, MetricName, MetricRank, PlacedNote, Run, Session, SummaryColumns,
 } from './types'
@@ -78,7 +79,7 @@ class SavedView {
     const chosen = <T>(column: (T | null)[] | undefined) =>
       runs.map((name) => column?.[place.get(name) ?? -1] ?? null)
     return Object.fromEntries(metrics.map((metric) => {
-      const all = this.data!.summaries[metric]
+      const all = own(this.data!.summaries, metric)
       return [metric, {
         last: chosen(all?.last), min: chosen(all?.min), max: chosen(all?.max), count: chosen(all?.count),
       }]

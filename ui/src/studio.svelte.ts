@@ -136,6 +136,24 @@ export const loader = new Loader(api.frames, (busy, problem) => {
 })
 
 let live: Live | null = null
+let asking: Promise<void> | null = null
+/** Whose runs the page has; undefined: nobody's so far. */
+let account: string | null | undefined
+
+/** Look whether the session is over: then the page asks to sign in, and keeps its view. */
+function lookForSession(): Promise<void> {
+  asking ??= readSession().catch(() => {}).finally(() => (asking = null))
+  return asking
+}
+
+async function readSession(): Promise<void> {
+  studio.session = await api.session()
+  if (studio.session.auth !== 'keys' || studio.session.signed_in) return
+  studio.needsKey = true
+  live?.stop()
+}
+
+api.whenRefused(lookForSession)
 
 /** Runs of the first request: more than are drawn at first, and soon there. */
 const FIRST_RUNS = 24
@@ -148,18 +166,21 @@ const SETTLE_MS = 1500
 export async function open(): Promise<void> {
   const page = api.runsPage(looking.now.experiment, FIRST_RUNS, null).catch(() => null)
   try {
-    studio.session = await api.session()
+    await readSession()
     studio.problem = ''
   } catch (error) {
     studio.problem = said(error)
     setTimeout(() => void open(), 2000)
     return
   }
-  if (studio.session.auth === 'keys' && !studio.session.signed_in) {
-    studio.needsKey = true
-    return
-  }
+  const { auth, signed_in, account: whose } = studio.session!
+  if (auth === 'keys' && !signed_in) return
+  // Nothing of another account's runs may stay.
+  if (account !== undefined && account !== whose) location.reload()
+  account = whose
+  const anew = studio.needsKey
   studio.needsKey = false
+  if (anew) loader.refresh()
   if (saved.data) {
     studio.now = saved.data.saved_ms
     await readRuns()
@@ -174,13 +195,13 @@ export async function open(): Promise<void> {
     opened = true
   }, (state) => {
     studio.live = state
+    if (state === 'lost') void lookForSession()
   })
-  live.start()
+  live.start(anew)
   await readRuns(await page)
 }
 
 export function said(error: unknown): string {
-  if (error instanceof api.ApiError && error.status === 401) studio.needsKey = true
   return error instanceof Error ? error.message : String(error)
 }
 

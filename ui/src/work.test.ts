@@ -29,3 +29,22 @@ test('what nobody sees comes after what is drawn, and not at all when it is take
   vi.advanceTimersByTime(1000)
   expect(done).toEqual(['drawn', 'unseen'])
 })
+
+test('a piece that fails does not keep the others from being done', () => {
+  const done: string[] = []
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {})
+  soon({}, () => {
+    throw new Error('drawn')
+  })
+  soon({}, () => done.push('drawn'))
+  later({}, () => {
+    throw new Error('unseen')
+  })
+  later({}, () => done.push('unseen'))
+  vi.advanceTimersByTime(1000)
+  soon({}, () => done.push('again'))
+  vi.advanceTimersByTime(1000)
+  expect(done).toEqual(['drawn', 'unseen', 'again'])
+  expect(said.mock.calls.map(([error]) => (error as Error).message)).toEqual(['drawn', 'unseen'])
+  said.mockRestore()
+})

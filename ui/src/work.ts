@@ -43,12 +43,23 @@ export function forget(owner: object): void {
   unseen.delete(owner)
 }
 
+/** Do this; what it throws is answered, so that what comes after it is done all the same. */
+export function attempt<T>(work: () => T, undo?: () => void): T | Error {
+  try {
+    return work()
+  } catch (thrown) {
+    console.error(thrown)
+    undo?.()
+    return thrown instanceof Error ? thrown : new Error(String(thrown))
+  }
+}
+
 function slice(): void {
   let spent = 0
   for (const [owner, { work, weight }] of queue) {
     queue.delete(owner)
     const started = performance.now()
-    work()
+    attempt(work)
     spent += (performance.now() - started) * weight
     if (spent > SLICE_MS) break
   }
@@ -62,7 +73,7 @@ function rest(): void {
   const busy = queue.size > 0 || performance.now() - scrolledMs < QUIET_MS
   if (next && !busy) {
     unseen.delete(next[0])
-    next[1]()
+    attempt(next[1])
   }
   waiting = unseen.size > 0
   if (waiting) setTimeout(rest, busy ? QUIET_MS : 16)

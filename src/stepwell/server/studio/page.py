@@ -21,7 +21,8 @@ from stepwell.model.errors import UnknownOperationError
 #: Nothing but what this server sends is loaded, run or asked.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self';"
-    " img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    " worker-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'self'"
 )
 HEADERS = {
     "content-security-policy": POLICY,
