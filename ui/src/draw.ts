@@ -1,5 +1,6 @@
 /** Draws a scene's lines on a canvas. Knows no chart library: only a mapping to pixels. */
 
+import { placer } from './bend'
 import { drawNotes } from './drawnotes'
 import { beyond, type Line, type Scene } from './scene'
 
@@ -12,6 +13,8 @@ export interface Mapping {
   ratio: number
   toX: (x: number) => number
   toY: (y: number) => number
+  /** A logarithm has no place for what is not above zero. */
+  log: boolean
 }
 
 export interface Style {
@@ -34,22 +37,14 @@ export function mapping(
   scene: Scene, box: { left: number; top: number; width: number; height: number }, ratio: number,
 ): Mapping {
   const [x0, x1] = scene.x
-  const [y0, y1] = scene.y
-  const log = scene.scale === 'log'
-  const bent = (y: number) => log ? (y > 0 ? Math.log10(y) : NaN)
-    : scene.scale === 'arcsinh' ? Math.asinh(y / scene.threshold) : y
-  const [a, b] = [bent(y0), bent(y1)]
+  const place = placer(scene)
   const clamp = (part: number) => Math.max(-9, Math.min(10, part))
   return {
     ...box,
     ratio,
+    log: scene.scale === 'log',
     toX: (x) => box.left + clamp((x - x0) / (x1 - x0)) * box.width,
-    toY: (y) => {
-      const at = bent(y)
-      // Halves first: the span of ±8e307 is no float64.
-      const part = (at / 2 - a / 2) / (b / 2 - a / 2)
-      return box.top + (1 - clamp(part)) * box.height
-    },
+    toY: (y) => box.top + (1 - clamp(place(y))) * box.height,
   }
 }
 
@@ -223,6 +218,7 @@ function drawLonely(
 ): void {
   const few = line.x.length <= 12 && !line.wide && (!crowded || lit)
   const gap = (row: number) => !(row >= 0 && row < line.x.length) || Number.isNaN(line.middle[row])
+    || (map.log && line.middle[row] <= 0)
   const size = (lit ? 3 : few ? 2.25 : 2) * map.ratio
   for (let row = 0; row < line.x.length; row += 1) {
     if (!few && !(gap(row - 1) && gap(row + 1))) continue

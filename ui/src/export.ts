@@ -45,7 +45,7 @@ export async function savePng(plot: Plot, scene: Scene): Promise<void> {
     text: visible(line.label), color: color(line.slot, studio.theme),
   }))
   const note = [`x: ${scene.axis}`, completeness(scene)]
-  const smooth = smoothOf(looking.now)
+  const { smooth } = scene
   if (smooth) note.push(smooth.kind === 'ema' ? `smoothed with weight ${smooth.weight}` : `medians of ${smooth.window} points`)
   if (scene.difference) note.push(`difference from ${visible(studio.label(looking.now.base))}`)
   if (scene.band) note.push(bandText(scene.band))

@@ -6,7 +6,7 @@ import { saveView } from './save'
 import { saved } from './saved'
 import { pause, studio } from './studio.svelte'
 import { change, looking } from './view.svelte'
-import { AXES, BANDS, SCALES, type View } from './view'
+import { AXES, BANDS, onAxis, SCALES, type View } from './view'
 
 export interface Doors {
   help: () => void
@@ -97,7 +97,7 @@ const ACTIONS: Record<string, (doors: Doors) => void> = {
   o: () => {
     if (studio.lit !== null) change({ run: studio.lit })
   },
-  x: () => change({ x: next(AXES, looking.now.x), from: null, to: null, at: null }),
+  x: () => change(onAxis(next(AXES, looking.now.x))),
   y: () => change({ y: next(SCALES, looking.now.y) }),
   l: () => change({ y: looking.now.y === 'log' ? 'linear' : 'log' }),
   s: () => change({ smooth: SMOOTHS.find((each) => each > looking.now.smooth) ?? 0 }, 'smooth'),

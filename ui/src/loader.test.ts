@@ -145,3 +145,21 @@ test('a chart keeps its frame while the server is gone, and gets the next when i
   expect(taken).toBe(2)
   expect(problems.at(-1)).toBe('')
 })
+
+test('a frame says what it was made for, whatever is looked at when it comes', async () => {
+  const { fetch } = server()
+  let release = () => {}
+  const slow = new Promise<void>((done) => (release = done))
+  const loader = new Loader(async (request) => {
+    await slow
+    return fetch(request)
+  })
+  loader.want(WANTED)
+  const got: (string | undefined)[] = []
+  loader.enter('x', 300, (frame) => got.push(frame?.asked?.x))
+  await vi.advanceTimersByTimeAsync(10)
+  loader.want({ ...WANTED, x: 'wall' })
+  release()
+  await vi.advanceTimersByTimeAsync(100)
+  expect(got).toEqual(['step', 'wall'])
+})

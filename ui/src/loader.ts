@@ -3,18 +3,12 @@
  * until the next frame is there, so that nothing flickers.
  */
 
-import type { Axis, ChartFrame, FrameRequest, Smooth } from './types'
+import type { Asked, ChartFrame, FrameRequest } from './types'
 import type { FrameAnswer } from './api'
 
-export interface Wanted {
-  x: Axis
-  start: number | null
-  stop: number | null
-  smooth: Smooth | null
-  robust: boolean
+/** The baseline is fetched also where it is not drawn. */
+export interface Wanted extends Asked {
   runs: string[]
-  /** The baseline, fetched also where it is not drawn. */
-  base: string
 }
 
 export type Take = (frame: ChartFrame | null, problem: string) => void
@@ -143,6 +137,7 @@ export class Loader {
       return
     }
     const { request, seats } = this.request(due)
+    const { runs: _, ...asked } = this.wanted
     const flight = new AbortController()
     this.flight = flight
     this.onState(true, '')
@@ -153,7 +148,7 @@ export class Loader {
       this.requests += 1
       this.bytes += answer.bytes
       this.lastMs = performance.now() - started
-      this.deal(answer.charts, seats, state)
+      this.deal(answer.charts.map((chart) => ({ ...chart, asked })), seats, state)
       this.flight = null
       this.onState(false, '')
       this.plan(0)

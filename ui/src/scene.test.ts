@@ -79,6 +79,18 @@ test('arcsinh is linear near zero and logarithmic on both sides of it', () => {
   expect(arcsinhTicks(-2, 2, 1, 4)).toEqual([-2, -1, 0, 1, 2])
 })
 
+test('on a log axis what is not above zero is counted as below it, and one value stands in the middle', () => {
+  const points = Array.from({ length: 101 }, (_, i) => [i, (-1) ** i * 10 ** (6 * i - 300)]) as [number, number][]
+  const scene = build(chartOf({ a: points }), { ...OPTIONS, scale: 'log' })
+  expect(scene.below).toEqual({ buckets: 50, points: null, extreme: expect.closeTo(-1e294, -290) })
+  expect(scene.above.buckets).toBe(0)
+  const map = mapping(scene, { left: 0, top: 0, width: 100, height: 200 }, 1)
+  const shown = points.map(([, value]) => map.toY(value)).filter((y) => y >= 0 && y <= 200)
+  expect(shown).toHaveLength(51)
+  const seven = build(chartOf({ a: [[0, 7], [1, 7]] }), { ...OPTIONS, scale: 'log' })
+  expect(mapping(seven, { left: 0, top: 0, width: 100, height: 200 }, 1).toY(7)).toBeCloseTo(100)
+})
+
 test('a difference is taken from the baseline on the shared grid, between its points too', () => {
   const frame = chartOf({ base: [[0, 10], [4, 30]], a: [[0, 11], [1, 16], [2, 21], [4, 31], [6, 1]] })
   const scene = build(frame, { ...OPTIONS, base: 'base', drawn: (run) => run === 'a' })

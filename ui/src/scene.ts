@@ -1,7 +1,7 @@
 /** From a frame to what is drawn: lines, ranges, marks and the sentence below the chart. */
 
 import { count, plural, value, visible } from './format'
-import type { Axis, ChartFrame, PlacedNote, Series } from './types'
+import type { Axis, ChartFrame, PlacedNote, Series, Smooth } from './types'
 import { bandText, grouped, noiseOf, noiseText } from './groups'
 import { heardMarks, marksOf, type Mark } from './notes'
 import { NOTHING, setRange } from './yaxis'
@@ -55,6 +55,8 @@ export interface Outside {
 export interface Scene {
   metric: string
   axis: Axis
+  /** How the lines were smoothed. */
+  smooth: Smooth | null
   start: number
   stop: number
   width: number
@@ -115,6 +117,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
   const scene: Scene = {
     metric: frame.metric,
     axis: options.axis,
+    smooth: frame.asked?.smooth ?? null,
     start: frame.start, stop: frame.stop, width: frame.width,
     lines,
     x: xRange(frame, lines, options),

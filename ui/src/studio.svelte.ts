@@ -24,6 +24,8 @@ class Studio {
   metricsLoaded = $state(false)
   /** Notes of the runs that are drawn. */
   notes = $state.raw<Record<string, PlacedNote[]>>({})
+  /** The axis that they stand on. */
+  notesAxis = $state<Axis>('step')
   ranks = $state.raw<Map<string, MetricRank> | null>(null)
   /** The order that charts are in: the one that is asked for, once its ranks have come. */
   private sortedBy = $state<View['sort']>('name')
@@ -110,7 +112,8 @@ class Studio {
     this.ranksRead = true
   }
 
-  keepNotes(notes: Record<string, PlacedNote[]>): void {
+  keepNotes(notes: Record<string, PlacedNote[]>, axis: Axis): void {
+    this.notesAxis = axis
     this.notes = this.kept('notes', notes)
   }
 
@@ -309,7 +312,7 @@ export async function readNotes(names: string[], axis: Axis, force = false): Pro
   notesOf = key
   try {
     const notes = names.length ? await api.notes(names.slice(0, DRAWN_MAX), axis) : {}
-    if (notesOf === key) studio.keepNotes(notes)
+    if (notesOf === key) studio.keepNotes(notes, axis)
   } catch (error) {
     // Charts are as good without; the next change asks again.
     if (notesOf === key) notesOf = ''

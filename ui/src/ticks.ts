@@ -1,9 +1,9 @@
 /** Where an axis has its ticks. Our own, since uPlot's do not end for 1e-300..1e300. */
 
-import { value } from './format'
-import type { Axis } from './types'
+import { arcsinh } from './bend'
 
 const STEPS = [1, 2, 5, 10]
+const DECADES = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200]
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
@@ -30,10 +30,11 @@ function multiples(min: number, max: number, step: number): number[] {
   const ticks: number[] = []
   const first = Math.ceil(min / step - 1e-9)
   for (let index = 0; index < 100; index += 1) {
-    const tick = (first + index) * step
-    if (!(tick <= max + step * 1e-9)) break
-    // 0.1 * 3 is 0.30000000000000004 and looks like a bug.
-    ticks.push(Number(tick.toPrecision(12)))
+    const exact = (first + index) * step
+    if (!(exact <= max + step * 1e-9)) break
+    // 0.1 * 3 is 0.30000000000000004 and looks like a bug; whole numbers have all of their digits.
+    const tick = Number.isInteger(step) ? exact : Number(exact.toPrecision(15))
+    if (tick !== ticks[ticks.length - 1]) ticks.push(tick)
   }
   return ticks
 }
@@ -44,7 +45,8 @@ export function logTicks(min: number, max: number, wanted: number): number[] {
   const high = Math.log10(max)
   const decades = Math.floor(high) - Math.ceil(low)
   if (decades < 1) return linearTicks(min, max, wanted).filter((tick) => tick > 0)
-  const every = Math.max(1, Math.ceil(decades / Math.max(1, wanted)))
+  const least = (decades / Math.max(1, wanted)) * 0.75
+  const every = DECADES.find((each) => each >= least) ?? 200
   const ticks: number[] = []
   const factors = decades <= wanted / 3 ? [1, 2, 5] : [1]
   for (let power = Math.floor(low); power <= high; power += 1) {
@@ -59,7 +61,7 @@ export function logTicks(min: number, max: number, wanted: number): number[] {
 
 /** Zero and powers of ten on both sides of it, as far apart as an axis in arcsinh has room for. */
 export function arcsinhTicks(min: number, max: number, threshold: number, wanted: number): number[] {
-  const place = (y: number) => Math.asinh(y / threshold)
+  const place = (y: number) => arcsinh(y, threshold)
   const room = (place(max) - place(min)) / Math.max(1, wanted)
   // Where nothing is bent, and where it is bent the same everywhere.
   const straight = Math.max(Math.abs(min), Math.abs(max)) <= 3 * threshold
@@ -81,56 +83,11 @@ export function arcsinhTicks(min: number, max: number, threshold: number, wanted
 export function timeTicks(min: number, max: number, wanted: number, wall: boolean): number[] {
   const rough = (max - min) / Math.max(1, wanted)
   if (!(rough > 0)) return [min]
+  if (rough < 1) return linearTicks(min, max, wanted)
   const step = TIMES.find((each) => each >= rough)
   if (step === undefined) return linearTicks(min, max, wanted)
   if (!wall) return multiples(min, max, step)
   // Whole hours and days of the reader's own clock.
   const shift = new Date(min).getTimezoneOffset() * MINUTE
   return multiples(min - shift, max - shift, step).map((tick) => tick + shift)
-}
-
-/** Short labels for one axis: all with as many digits as their distance asks for. */
-export function tickLabels(axis: Axis | 'value', ticks: number[]): string[] {
-  if (axis === 'wall') return ticks.map((tick) => wallLabel(tick, ticks))
-  if (axis === 'relative') return ticks.map((tick) => relativeLabel(tick, ticks))
-  if (axis === 'step') return ticks.map(stepLabel)
-  return ticks.map((tick) => value(tick, 6))
-}
-
-function stepLabel(tick: number): string {
-  const size = Math.abs(tick)
-  if (size >= 1e15) return value(tick, 3)
-  for (const [unit, name] of [[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'k']] as const) {
-    if (size >= 10 * unit || (size >= unit && tick % (unit / 10) === 0)) {
-      return `${Number((tick / unit).toPrecision(6))}${name}`
-    }
-  }
-  return String(Number(tick.toPrecision(12)))
-}
-
-const HOURS = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
-})
-const SECONDS = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
-})
-const DAYS = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' })
-
-function wallLabel(tick: number, ticks: number[]): string {
-  if (Math.abs(tick) > 8.6e15) return value(tick, 3)
-  const step = ticks.length > 1 ? ticks[1] - ticks[0] : DAY
-  if (step >= DAY) return DAYS.format(tick)
-  if (new Date(tick).getHours() === 0 && new Date(tick).getMinutes() === 0 && step >= MINUTE) {
-    return DAYS.format(tick)
-  }
-  return (step >= MINUTE ? HOURS : SECONDS).format(tick)
-}
-
-function relativeLabel(tick: number, ticks: number[]): string {
-  if (tick === 0) return '0'
-  const largest = Math.max(...ticks.map(Math.abs))
-  const [unit, name] =
-    largest >= 2 * DAY ? [DAY, 'd'] : largest >= 2 * HOUR ? [HOUR, 'h']
-    : largest >= 2 * MINUTE ? [MINUTE, 'min'] : largest >= SECOND ? [SECOND, 's'] : [1, 'ms']
-  return `${Number((tick / (unit as number)).toPrecision(4))} ${name}`
 }

@@ -164,8 +164,20 @@ export interface Robust {
   greatest: number
 }
 
+/** What of a view a frame was made for. */
+export interface Asked {
+  x: Axis
+  start: number | null
+  stop: number | null
+  smooth: Smooth | null
+  robust: boolean
+  base: string
+}
+
 export interface ChartFrame {
   metric: string
+  /** Set by the loader: what is looked at may be something else by now. */
+  asked?: Asked
   start: number
   stop: number
   width: number

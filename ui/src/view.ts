@@ -1,6 +1,6 @@
 /** The view as the address spells it. Pure: view.svelte.ts holds the one that is looked at. */
 
-import type { Axis, Smooth } from './types'
+import type { Asked, Axis, Smooth } from './types'
 
 export const SORTS = ['name', 'difference', 'change', 'nan', 'spike'] as const
 export const SCALES = ['linear', 'log', 'arcsinh', 'robust'] as const
@@ -137,6 +137,17 @@ export function windowOf(weight: number): number {
 export function smoothOf({ smooth, median }: Pick<View, 'smooth' | 'median'>): Smooth | null {
   if (!(smooth > 0)) return null
   return median ? { kind: 'median', window: windowOf(smooth) } : { kind: 'ema', weight: smooth }
+}
+
+/** What charts are asked for. */
+export function askedOf(view: View): Asked {
+  const { x, from, to, base } = view
+  return { x, start: from, stop: to, smooth: smoothOf(view), robust: view.y === 'robust', base }
+}
+
+/** Another x axis: places on the one before mean nothing on it. */
+export function onAxis(x: Axis): Partial<View> {
+  return { x, from: null, to: null, at: null, on_chart: '', points: '' }
 }
 
 export interface Filter {

@@ -1,5 +1,6 @@
 /** The y-axis of a scene: what it spans, and what lies beyond it. */
 
+import { arcsinh, unarcsinh } from './bend'
 import type { Line, Outside, Scene } from './scene'
 import type { Robust } from './types'
 
@@ -34,7 +35,7 @@ export function setRange(scene: Scene, fitted: Robust | null): void {
   }
   if (scene.scale === 'robust') [low, high] = robust(scene.lines, low, high)
   if (scene.scale === 'arcsinh') {
-    scene.threshold = thresholdOf(scene.lines, Math.max(Math.abs(low), Math.abs(high)))
+    scene.threshold = thresholdOf(scene.lines)
     scene.y = arcsinhRange(low, high, scene.threshold)
   } else scene.y = log ? logRange(low, high) : linearRange(low, high)
   countOutside(scene)
@@ -56,33 +57,35 @@ function linearRange(low: number, high: number): [number, number] {
 }
 
 /** A power of ten that half of the values are beyond: it stays the same while a run goes on. */
-function thresholdOf(lines: Line[], most: number): number {
+function thresholdOf(lines: Line[]): number {
   const sizes: number[] = []
   for (const line of lines) {
     for (const each of line.middle) if (Number.isFinite(each) && each !== 0) sizes.push(Math.abs(each))
   }
-  if (!sizes.length || !(most > 0)) return 1
+  if (!sizes.length) return 1
   const middle = Float64Array.from(sizes).sort()[sizes.length >> 1]
-  const least = Math.max(Math.min(most, LIMIT) * 1e-12, LEAST)
-  return Math.max(10 ** Math.floor(Math.log10(middle)), least)
+  return Math.max(10 ** Math.floor(Math.log10(middle)), LEAST)
 }
 
 function arcsinhRange(low: number, high: number, threshold: number): [number, number] {
   const [from, to] = linearRange(low, high)
   if (!(low < high)) return [from, to]
-  const [a, b] = [low, high].map((each) => Math.asinh(Math.min(LIMIT, Math.max(-LIMIT, each)) / threshold))
+  const [a, b] = [low, high].map((each) => arcsinh(Math.min(LIMIT, Math.max(-LIMIT, each)), threshold))
   const pad = (b - a) * 0.05
-  // Beyond the linear range there is nothing either, and Math.sinh may have no number.
-  const back = (each: number) => Math.min(LIMIT, Math.max(-LIMIT, Math.sinh(each) * threshold))
+  // Beyond the linear range there is nothing either.
+  const back = (each: number) => Math.min(LIMIT, Math.max(-LIMIT, unarcsinh(each, threshold)))
   return b > a ? [back(a - pad), back(b + pad)] : [from, to]
 }
 
+/** Over all that float64 has, if need be: 632 decades. */
 function logRange(low: number, high: number): [number, number] {
   if (!(low <= high)) return [0.1, 1]
-  low = Math.log10(Math.min(LIMIT, Math.max(low, LEAST / 10)))
-  high = Math.log10(Math.min(LIMIT, Math.max(high, LEAST)))
-  const pad = Math.max((high - low) * 0.05, 0.02)
-  return [10 ** (low - pad), 10 ** Math.min(high + pad, Math.log10(LIMIT) + 0.02)]
+  const [from, to] = [Math.log10(low), Math.log10(high)]
+  const pad = Math.max((to - from) * 0.05, 0.02)
+  const least = Math.max(Number.MIN_VALUE, 10 ** (from - pad))
+  const greatest = Math.min(Number.MAX_VALUE, 10 ** (to + pad))
+  // The least number there is has none below it.
+  return [least, greatest > least ? greatest : 4 * least]
 }
 
 /**
