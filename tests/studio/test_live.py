@@ -14,7 +14,7 @@ Servers = Callable[..., Server]
 
 #: More than the connections that a browser keeps to a server over HTTP/1.1.
 PAGES = 8
-#: Within 2 s where nothing else runs.
+#: A few seconds on a machine that does much else.
 UPDATE_S_MAX = 6.0
 
 
