@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import Server, Studio
 
@@ -202,7 +203,7 @@ def test_names_that_every_object_has(fresh: Servers, studio_of: Pages, tmp_path:
         row = studio.page.get_by_role("row", name="constructor", exact=False).first
         row.wait_for()
     # Name, six parameters, six metrics, points and age.
-    assert studio.page.locator("thead th").count() == 15
+    expect(studio.page.locator("thead th")).to_have_count(15)
     studio.page.get_by_role("row").filter(has_text="plain").get_by_text("–").nth(4).wait_for()
     studio.open(group="toString", color="valueOf")
     studio.scene("loss", "lines=2")
