@@ -1,7 +1,7 @@
 /** Downloads: the numbers and the picture of what is drawn. */
 
 import { framesCsv } from './api'
-import { completeness, type Line, type Scene } from './scene'
+import { completeness, smoothText, type Line, type Scene } from './scene'
 import { visible } from './format'
 import { bandText, noiseText } from './groups'
 import { color } from './palette'
@@ -45,8 +45,7 @@ export async function savePng(plot: Plot, scene: Scene): Promise<void> {
     text: visible(line.label), color: color(line.slot, studio.theme),
   }))
   const note = [`x: ${scene.axis}`, completeness(scene)]
-  const { smooth } = scene
-  if (smooth) note.push(smooth.kind === 'ema' ? `smoothed with weight ${smooth.weight}` : `medians of ${smooth.window} points`)
+  if (scene.smooth) note.push(`smoothed: ${smoothText(scene)}`)
   if (scene.difference) note.push(`difference from ${visible(studio.label(looking.now.base))}`)
   if (scene.band) note.push(bandText(scene.band))
   if (scene.noise) note.push(noiseText(scene.noise))

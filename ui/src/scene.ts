@@ -1,6 +1,6 @@
 /** From a frame to what is drawn: lines, ranges, marks and the sentence below the chart. */
 
-import { count, plural, value, visible } from './format'
+import { count, duration, plural, value, visible } from './format'
 import type { Axis, ChartFrame, PlacedNote, Series, Smooth } from './types'
 import { bandText, grouped, noiseOf, noiseText } from './groups'
 import { heardMarks, marksOf, type Mark } from './notes'
@@ -57,6 +57,8 @@ export interface Scene {
   axis: Axis
   /** How the lines were smoothed. */
   smooth: Smooth | null
+  /** Of an average by x, in its units. */
+  halfLife: number | null
   start: number
   stop: number
   width: number
@@ -118,6 +120,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     metric: frame.metric,
     axis: options.axis,
     smooth: frame.asked?.smooth ?? null,
+    halfLife: frame.half_life ?? null,
     start: frame.start, stop: frame.stop, width: frame.width,
     lines,
     x: xRange(frame, lines, options),
@@ -263,6 +266,14 @@ export function completeness(scene: Scene): string {
   return parts.join('; ')
 }
 
+/** How the lines were smoothed, in words; empty: not at all. */
+export function smoothText({ smooth, halfLife, axis }: Pick<Scene, 'smooth' | 'halfLife' | 'axis'>): string {
+  if (!smooth) return ''
+  if (smooth.kind === 'median') return `median of ${plural(smooth.window, 'point')}`
+  if (halfLife === null) return `EMA, weight ${smooth.weight} a point`
+  return `EMA, half-life ${axis === 'step' ? `${value(halfLife, 3)} steps` : duration(halfLife)}`
+}
+
 /** One sentence for those who hear the chart. */
 export function spoken(scene: Scene): string {
   const name = visible(scene.metric)
@@ -272,6 +283,7 @@ export function spoken(scene: Scene): string {
   ends.sort((one, other) => one.last! - other.last!)
   const what = scene.band ? `${plural(lines.length, 'group')} of runs` : plural(lines.length, 'line')
   const parts = [`${name}: ${what}, ${completeness(scene)}.`]
+  if (scene.smooth) parts.push(`Smoothed: ${smoothText(scene)}.`)
   if (scene.band) parts.push(`${bandText(scene.band)}.`)
   if (scene.noise) parts.push(`${noiseText(scene.noise)}.`)
   if (ends.length) {
