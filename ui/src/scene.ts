@@ -40,6 +40,8 @@ export interface Line {
 /** Where the first value that is no number stands. */
 export interface Bad {
   kind: 'NaN' | 'Inf'
+  /** It lies above all numbers: +Inf. */
+  up: boolean
   x: number
   step: number | null
 }
@@ -133,7 +135,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     widest: shown.reduce((most, series) => Math.max(most, series.widest), 0),
     withoutX: sum((series) => series.without_x),
     bad: sum((series) => series.nan + series.inf),
-    firstBad: firstOf(shown, options),
+    firstBad: firstOf(frame, shown, options),
     errors: shown.flatMap((s) => (s.error ? [{ run: s.run, message: s.error }] : [])),
     difference,
     band: options.groupOf ? options.band : null,
@@ -168,7 +170,7 @@ function toLine(frame: ChartFrame, series: Series, options: SceneOptions): Line 
     raw: columns.smooth ? columns.mean : null,
     min: columns.min, max: columns.max, count: columns.count, bucket: columns.bucket,
     bad: bad ? { nan: columns.nan, above: columns.pos_inf, below: columns.neg_inf } : null,
-    firstBad: firstBad(series),
+    firstBad: firstBad(frame, series),
     wide,
     restarts: series.restarts,
     series,
@@ -220,15 +222,17 @@ function subtract(line: Line, base: Line): Line {
 }
 
 /** The first NaN or infinity of a series. */
-function firstBad({ first_nan: nan, first_inf: inf }: Series): Bad | null {
-  if (nan && (!inf || nan.x <= inf.x)) return { kind: 'NaN', x: nan.x, step: nan.step }
-  return inf && { kind: 'Inf', x: inf.x, step: inf.step }
+function firstBad(frame: ChartFrame, { first_nan: nan, first_inf: inf, columns }: Series): Bad | null {
+  if (nan && (!inf || nan.x <= inf.x)) return { kind: 'NaN', up: false, x: nan.x, step: nan.step }
+  if (!inf) return null
+  const row = atOrBefore(columns.bucket, Math.floor((inf.x - frame.start) / frame.width))
+  return { kind: 'Inf', up: columns.pos_inf[row] > 0, x: inf.x, step: inf.step }
 }
 
-function firstOf(shown: Series[], options: SceneOptions): Scene['firstBad'] {
+function firstOf(frame: ChartFrame, shown: Series[], options: SceneOptions): Scene['firstBad'] {
   let first: Scene['firstBad'] = null
   for (const series of shown) {
-    const bad = firstBad(series)
+    const bad = firstBad(frame, series)
     if (bad && (!first || bad.x < first.x)) {
       first = { ...bad, run: series.run, label: options.labelOf(series.run) }
     }
