@@ -62,6 +62,16 @@ def test_charts_can_be_told_apart(filled: Server, studio_of: Pages) -> None:
     assert alone.get_by_role("heading", name="bad/loss", exact=True).count() == 1
 
 
+def test_a_column_of_equal_values_marks_none(filled: Server, studio_of: Pages) -> None:
+    """The table marks the least and the most of a column, unless they are the same."""
+    for run, last in (("same-1", 1.0), ("same-2", 2.0)):
+        filled.put(run, "equal", [(0, 3.0)])
+        filled.put(run, "other", [(0, last)])
+    table = studio_of(filled).open(runs="same", page="table").page.locator("table")
+    table.locator("td.most").first.wait_for()
+    assert sorted(table.locator("td.most, td.least").all_inner_texts()) == ["1", "2"]
+
+
 def test_the_jump_lands_on_the_first_nan(filled: Server, studio_of: Pages) -> None:
     """The panel says the step of the first NaN, and not that of its bucket's end."""
     studio = studio_of(filled).open(runs="long")
