@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import Route
 
 from .conftest import Server, Studio
 
@@ -27,21 +27,24 @@ def filled(server: Server) -> Server:
 def test_a_chart_keeps_its_axis_until_the_next_frame_is_there(
     filled: Server, studio_of: Pages
 ) -> None:
-    """While frames are slow, a chart of steps says steps, and that another axis is loading."""
+    """While frames are under way, a chart of steps says steps, and that another axis is loading."""
     studio = studio_of(filled).open(runs="short")
     assert studio.scene("train/loss", "points=200")["axis"] == "step"
+    held: list[Route] = []
 
-    def slowly(route: object) -> None:
-        time.sleep(1)
-        route.continue_()  # type: ignore[attr-defined]
+    def hold(route: Route) -> None:
+        held.append(route)
 
-    studio.page.route("**/frames*", slowly)
+    studio.page.route("**/frames*", hold)
     studio.over("train/loss").focus()
     studio.page.keyboard.press("x")
     note = studio.chart("train/loss").get_by_text("Still by step: relative time is loading …")
     note.wait_for()
     before = studio.scene("train/loss")
     assert (before["axis"], before["x"]) == ("step", [0, 199])
+    studio.page.unroute("**/frames*")
+    for each in held:
+        each.continue_()
     after = studio.scene("train/loss", "axis=relative")
     assert after["x"][1] == pytest.approx(199_000, rel=0.02)
     note.wait_for(state="detached")
