@@ -42,9 +42,9 @@ def test_a_chart_keeps_its_axis_until_the_next_frame_is_there(
     note.wait_for()
     before = studio.scene("train/loss")
     assert (before["axis"], before["x"]) == ("step", [0, 199])
-    studio.page.unroute("**/frames*")
     for each in held:
         each.continue_()
+    studio.page.unroute("**/frames*")
     after = studio.scene("train/loss", "axis=relative")
     assert after["x"][1] == pytest.approx(199_000, rel=0.02)
     note.wait_for(state="detached")
