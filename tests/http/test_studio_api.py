@@ -124,6 +124,38 @@ def test_frames_are_the_same_in_every_form(server: Server, component: str) -> No
             )
 
 
+def test_averages_by_x(server: Server, component: str) -> None:
+    """A weight by x is a half-life that no zoom changes, and that the answer states."""
+    steps = [0, 1, 2, 10, 20, 30, 50]
+    items = [
+        {"MetricName": "loss", "Timestamp": NOW + step, "Step": step, "Value": step}
+        for step in steps
+    ]
+    assert server.put(component, items) == []
+    request = {
+        "charts": [{"metric": "loss", "runs": [component]}],
+        "smooth": {"kind": "ema", "weight": 0.5, "by": "x"},
+    }
+    (chart,) = frame(server, request)["charts"]
+    # Seven points over 50 steps are 8.3 apart: 5, rounded down.
+    assert chart["half_life"] == 5
+    weights = [0.5 ** ((50 - step) / 5) for step in steps]
+    expected = sum(w * step for w, step in zip(weights, steps, strict=True)) / sum(weights)
+    assert chart["series"][0]["columns"]["smooth"][-1] == pytest.approx(expected)
+    (near,) = frame(server, {**request, "start": 45, "stop": 60})["charts"]
+    assert near["half_life"] == 5
+    assert near["series"][0]["columns"]["smooth"] == [pytest.approx(expected)]
+    (timed,) = frame(server, {**request, "x": "wall"})["charts"]
+    assert timed["half_life"] == 5000
+    reply = ask(server, "POST", "frames.csv", request)
+    rows = list(csv.DictReader(io.StringIO(reply.body.decode())))
+    assert {row["half_life"] for row in rows} == {"5.0"}
+    (plain,) = frame(server, {**request, "smooth": {"kind": "ema", "weight": 0.5}})["charts"]
+    assert plain["half_life"] is None
+    wrong = {**request, "smooth": {"kind": "ema", "half_life": 5, "by": "x"}}
+    assert ask(server, "POST", "frames", wrong).status == 400
+
+
 def test_time_axes(server: Server, component: str) -> None:
     """Wall time is in epoch milliseconds; relative time begins with a run's first point."""
     put(server, component, [1.0, 2.0, 3.0], "early")

@@ -25,6 +25,8 @@ class Cursor {
   scene = $state.raw<Scene | null>(null)
   near = $state<string | null>(null)
   place = $state.raw<Place | null>(null)
+  /** Where it was put by a key, a jump or the address, and not by a pointer between points. */
+  exact = $state<number | null>(null)
 
   entries = $derived(this.scene && this.x !== null ? entriesAt(this.scene, this.x) : [])
 }
@@ -68,6 +70,7 @@ export function hover(scene: Scene, x: number, near: string | null, place: Place
   cursor.scene = scene
   cursor.metric = scene.metric
   cursor.x = x
+  cursor.exact = null
   cursor.near = near
   cursor.place = place
 }
@@ -79,6 +82,7 @@ export function leave(metric: string): void {
 
 export function clear(): void {
   cursor.x = null
+  cursor.exact = null
   cursor.scene = null
   cursor.near = null
 }
@@ -97,6 +101,7 @@ export function moveTo(scene: Scene, x: number, near: string | null, place: Plac
   cursor.scene = scene
   cursor.metric = scene.metric
   cursor.x = x
+  cursor.exact = x
   const known = scene.lines.find(
     (line) => line.id === near || line.members.some((member) => member.id === near),
   )

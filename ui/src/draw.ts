@@ -2,6 +2,7 @@
 
 import { placer } from './bend'
 import { drawNotes } from './drawnotes'
+import { drawRestarts } from './restarts'
 import { beyond, type Line, type Scene } from './scene'
 
 export interface Mapping {
@@ -113,7 +114,7 @@ function drawLine(
   context.fillStyle = color
   const strength = dim ? 0.16 : crowded ? 0.7 : 1
   if (line.wide) drawEnvelope(context, line, map, strength, crowd)
-  for (const x of line.restarts) drawRestart(context, x, map, strength)
+  drawRestarts(context, line.restarts, map, strength, style.font)
   if (line.raw) {
     context.globalAlpha = 0.28 * strength
     context.lineWidth = ratio
@@ -265,21 +266,6 @@ function drawMember(
   context.globalAlpha = 1
 }
 
-/** Where a resumed run went back: a dotted line from the top. */
-function drawRestart(
-  context: CanvasRenderingContext2D, x: number, map: Mapping, strength: number,
-): void {
-  const at = Math.round(map.toX(x))
-  context.globalAlpha = 0.5 * strength
-  context.lineWidth = map.ratio
-  context.setLineDash([2 * map.ratio, 3 * map.ratio])
-  context.beginPath()
-  context.moveTo(at, map.top)
-  context.lineTo(at, map.top + map.height)
-  context.stroke()
-  context.setLineDash([])
-}
-
 /** NaN and infinities: a strip where they are, and a flag where they began. */
 function drawBad(
   context: CanvasRenderingContext2D, scene: Scene, line: Line, map: Mapping, style: Style,
@@ -307,10 +293,11 @@ function drawBad(
     context.lineTo(x, bottom)
     context.stroke()
     context.setLineDash([])
+    const y = line.firstBad.up ? map.top + 7 * ratio : bottom - 7 * ratio
     context.fillStyle = style.paper
-    diamond(context, x, bottom - 7 * ratio, 6.5 * ratio)
+    diamond(context, x, y, 6.5 * ratio)
     context.fillStyle = style.color(line)
-    diamond(context, x, bottom - 7 * ratio, 5 * ratio)
+    diamond(context, x, y, 5 * ratio)
   }
   context.globalAlpha = 1
 }

@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { bucketOf, fileName, readBucket } from './export'
+import { wrapped } from './picture'
 import { build } from './scene'
 import { python, snippets } from './snippets'
 import { chartOf } from './testing'
@@ -32,4 +33,10 @@ test('snippets have the address of the server as Python spells it', () => {
     expect(code).toContain('http://127.0.0.1:7837')
   }
   expect(snippets('http://h', 'r', false)[0].code).toContain('stepwell keys create')
+})
+
+test('what stands below a picture is broken into lines, and never cut', () => {
+  const fits = (line: string) => line.length <= 12
+  expect(wrapped(['x: step', 'all', 'medians of 9 points'], ' · ', fits)).toEqual(['x: step', 'all', 'medians of 9', ' points'])
+  expect(wrapped(['a', 'b', 'c'], ' · ', fits)).toEqual(['a · b · c'])
 })

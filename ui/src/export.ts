@@ -1,12 +1,13 @@
 /** Downloads: the numbers and the picture of what is drawn. */
 
 import { framesCsv } from './api'
-import { completeness, type Line, type Scene } from './scene'
+import { completeness, smoothText, type Line, type Scene } from './scene'
 import { visible } from './format'
 import { bandText, noiseText } from './groups'
-import { color } from './palette'
+import { color, dash } from './palette'
 import { colors } from './paint'
-import { picture, type Plot } from './plot'
+import { picture } from './picture'
+import type { Plot } from './plot'
 import { said, studio } from './studio.svelte'
 import { smoothOf } from './view'
 import { looking } from './view.svelte'
@@ -42,15 +43,16 @@ export async function saveCsv(metric: string, buckets: number): Promise<void> {
 
 export async function savePng(plot: Plot, scene: Scene): Promise<void> {
   const labels = scene.lines.map((line) => ({
-    text: visible(line.label), color: color(line.slot, studio.theme),
+    text: visible(line.label), color: color(line.slot, studio.theme), dash: dash(line.slot),
   }))
   const note = [`x: ${scene.axis}`, completeness(scene)]
-  const { smooth } = scene
-  if (smooth) note.push(smooth.kind === 'ema' ? `smoothed with weight ${smooth.weight}` : `medians of ${smooth.window} points`)
+  if (scene.smooth) note.push(`smoothed: ${smoothText(scene)}`)
   if (scene.difference) note.push(`difference from ${visible(studio.label(looking.now.base))}`)
   if (scene.band) note.push(bandText(scene.band))
   if (scene.noise) note.push(noiseText(scene.noise))
-  const blob = await picture(plot, visible(scene.metric), labels, note.join(' · '), colors(studio.theme))
+  const canvas = plot.canvas()
+  if (!canvas) return
+  const blob = await picture(canvas, plot.ratio(), visible(scene.metric), labels, note, colors(studio.theme))
   if (blob) save(blob, fileName(scene.metric, 'png'))
 }
 

@@ -18,6 +18,9 @@ test('names show what would hide in them, and emoji stay whole', () => {
   expect(visible('a\u202eb')).toBe('a⟨202E⟩b')
   expect(visible('a\nb\u0000')).toBe('a⟨000A⟩b⟨0000⟩')
   expect(visible('👩‍🚀')).toBe('👩‍🚀')
+  expect(visible('   ')).toBe('␣␣␣')
+  expect(visible(' a b  c ')).toBe('␣a b␣␣c␣')
+  expect(visible('\u00a0\u3000')).toBe('⟨00A0⟩⟨3000⟩')
   expect(visible('<b>ü</b>')).toBe('<b>ü</b>')
 })
 

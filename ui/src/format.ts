@@ -96,12 +96,19 @@ export function place(axis: Axis, x: number): string {
   return axis === 'relative' ? duration(x) : clock(x)
 }
 
+/** Spaces that HTML would not show: before, after and beside others; and where there is nothing else. */
+function seenSpaces(name: string): string {
+  const shown = name.replace(/^ +| +$| {2,}/g, (spaces) => '␣'.repeat(spaces.length))
+  return shown.trim() !== '' ? shown
+    : shown.replace(/\s/gu, (space) => `⟨${space.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}⟩`)
+}
+
 /**
  * A name as it is safe to read: control characters and direction marks are made visible, since they
  * could make two names look alike or turn the text around them.
  */
 export function visible(name: string): string {
-  return name.replace(
+  return seenSpaces(name).replace(
     /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu,
     (mark, index: number, whole: string) =>
       // A joiner inside an emoji belongs to it.

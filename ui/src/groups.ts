@@ -75,9 +75,27 @@ function meanLine(members: Line[], band: Band | 'curves'): Line {
   const bad = members.map((line) => line.firstBad).filter((each) => each !== null)
   bad.sort((one, other) => one.x - other.x)
   return {
-    ...members[0], x, middle, min, max, raw: null, count: counts, bucket: buckets, bad: null,
+    ...members[0], x, middle, min, max, raw: null, count: counts, bucket: buckets,
+    bad: badOf(members, buckets),
     firstBad: bad[0] ?? null, wide: true, restarts: [], series: null, used,
   }
+}
+
+/** What is no number of any member, at the buckets of the group. */
+function badOf(members: Line[], buckets: Float64Array): Line['bad'] {
+  if (members.every((line) => line.bad === null)) return null
+  const rows = new Map(Array.from(buckets, (bucket, row) => [bucket, row]))
+  const all = { nan: new Float64Array(buckets.length), above: new Float64Array(buckets.length), below: new Float64Array(buckets.length) }
+  for (const { bad, bucket } of members) {
+    if (!bad) continue
+    bucket.forEach((each, at) => {
+      const row = rows.get(each)!
+      all.nan[row] += bad.nan[at]
+      all.above[row] += bad.above[at]
+      all.below[row] += bad.below[at]
+    })
+  }
+  return all
 }
 
 /** How far the mean may be from that of all such values. Of one value nothing is known: no band. */

@@ -71,6 +71,11 @@ export class Plot {
     return this.chart && this.scene ? mapping(this.scene, this.box(this.chart), 1) : null
   }
 
+  /** Device pixels of a CSS pixel. */
+  ratio(): number {
+    return uPlot.pxRatio
+  }
+
   canvas(): HTMLCanvasElement | null {
     return this.chart?.ctx.canvas ?? null
   }
@@ -182,39 +187,4 @@ export class Plot {
     this.chart?.destroy()
     this.chart = null
   }
-}
-
-/** The chart with its title as a picture of its own. */
-export function picture(
-  plot: Plot, title: string, labels: { text: string; color: string }[], note: string,
-  colors: { paper: string; text: string; muted: string; font: string },
-): Promise<Blob | null> {
-  const source = plot.canvas()
-  if (!source) return Promise.resolve(null)
-  const ratio = uPlot.pxRatio
-  const pad = 16 * ratio
-  const rows = labels.slice(0, 24)
-  const canvas = document.createElement('canvas')
-  canvas.width = source.width + 2 * pad
-  canvas.height = source.height + (58 + 18 * rows.length) * ratio + 2 * pad
-  const context = canvas.getContext('2d')!
-  context.fillStyle = colors.paper
-  context.fillRect(0, 0, canvas.width, canvas.height)
-  context.fillStyle = colors.text
-  context.textBaseline = 'top'
-  context.font = `600 ${15 * ratio}px ${colors.font}`
-  context.fillText(title, pad, pad)
-  context.drawImage(source, pad, pad + 28 * ratio)
-  let y = pad + 36 * ratio + source.height
-  context.font = `${12 * ratio}px ${colors.font}`
-  for (const { text, color } of rows) {
-    context.fillStyle = color
-    context.fillRect(pad, y + 5 * ratio, 14 * ratio, 3 * ratio)
-    context.fillStyle = colors.text
-    context.fillText(text, pad + 22 * ratio, y)
-    y += 18 * ratio
-  }
-  context.fillStyle = colors.muted
-  context.fillText(note, pad, y)
-  return new Promise((done) => canvas.toBlob(done, 'image/png'))
 }

@@ -3,6 +3,7 @@ import { student95 } from './groups'
 import { atOrBefore, build, completeness, nearest, spoken, type SceneOptions } from './scene'
 import { decodeFrame } from './frame'
 import { mapping } from './draw'
+import { clusters } from './restarts'
 import { arcsinhTicks } from './ticks'
 import { chartOf, frameOf } from './testing'
 import { SCALES } from './view'
@@ -29,7 +30,7 @@ test('NaN breaks the line and is counted and named; it does not touch the axis',
   const scene = build(chartOf({ a: [[0, 1], [1, NaN], [2, 3], [3, Infinity]] }), OPTIONS)
   expect([...scene.lines[0].middle]).toEqual([1, NaN, 3, NaN])
   expect(scene.bad).toBe(2)
-  expect(scene.firstBad).toMatchObject({ run: 'a', kind: 'NaN', x: 1, step: 1 })
+  expect(scene.firstBad).toMatchObject({ run: 'a', kind: 'NaN', up: false, x: 1, step: 1 })
   expect(scene.y[1]).toBeLessThan(4)
   expect(spoken(scene)).toContain('first NaN at step 1')
 })
@@ -109,6 +110,21 @@ test('a group has the mean of its runs, from the least to the most, and its memb
   expect([...x.min]).toEqual([1, 2, 3])
   expect([...x.max]).toEqual([3, 4, 9])
   expect(x.members.map((line) => line.id)).toEqual(['a', 'b'])
+})
+
+test('a group keeps what is no number of its members, above or below', () => {
+  const frame = chartOf({ a: [[0, 1], [1, Infinity]], b: [[0, 3], [1, NaN], [2, -Infinity]], c: [[0, 5], [1, 6]] })
+  frame.series[0].first_inf = { x: 1, step: 1, timestamp_ms: 0 }
+  frame.series[1].first_inf = { x: 2, step: 2, timestamp_ms: 0 }
+  const scene = build(frame, { ...OPTIONS, groups: ['x', 'y'], groupOf: (run) => (run === 'c' ? 'y' : 'x') })
+  const [x, y] = scene.lines
+  expect([x.bad!.nan, x.bad!.above, x.bad!.below].map((each) => [...each])).toEqual([[0, 1, 0], [0, 1, 0], [0, 0, 1]])
+  expect(y.bad).toBeNull()
+  expect(build(frame, { ...OPTIONS, drawn: (run) => run === 'a' }).lines[0].firstBad).toMatchObject({ kind: 'Inf', up: true })
+})
+
+test('restarts close together are one mark with a count', () => {
+  expect(clusters([50, 9, 1, 5, 80], 6)).toEqual([{ at: 1, many: 3 }, { at: 50, many: 1 }, { at: 80, many: 1 }])
 })
 
 test('the band of 95 % is the confidence of the mean over the runs', () => {

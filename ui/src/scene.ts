@@ -1,6 +1,6 @@
 /** From a frame to what is drawn: lines, ranges, marks and the sentence below the chart. */
 
-import { count, plural, value, visible } from './format'
+import { count, duration, plural, value, visible } from './format'
 import type { Axis, ChartFrame, PlacedNote, Series, Smooth } from './types'
 import { bandText, grouped, noiseOf, noiseText } from './groups'
 import { heardMarks, marksOf, type Mark } from './notes'
@@ -40,6 +40,8 @@ export interface Line {
 /** Where the first value that is no number stands. */
 export interface Bad {
   kind: 'NaN' | 'Inf'
+  /** It lies above all numbers: +Inf. */
+  up: boolean
   x: number
   step: number | null
 }
@@ -57,6 +59,8 @@ export interface Scene {
   axis: Axis
   /** How the lines were smoothed. */
   smooth: Smooth | null
+  /** Of an average by x, in its units. */
+  halfLife: number | null
   start: number
   stop: number
   width: number
@@ -118,6 +122,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     metric: frame.metric,
     axis: options.axis,
     smooth: frame.asked?.smooth ?? null,
+    halfLife: frame.half_life ?? null,
     start: frame.start, stop: frame.stop, width: frame.width,
     lines,
     x: xRange(frame, lines, options),
@@ -130,7 +135,7 @@ export function build(frame: ChartFrame, options: SceneOptions): Scene {
     widest: shown.reduce((most, series) => Math.max(most, series.widest), 0),
     withoutX: sum((series) => series.without_x),
     bad: sum((series) => series.nan + series.inf),
-    firstBad: firstOf(shown, options),
+    firstBad: firstOf(frame, shown, options),
     errors: shown.flatMap((s) => (s.error ? [{ run: s.run, message: s.error }] : [])),
     difference,
     band: options.groupOf ? options.band : null,
@@ -165,7 +170,7 @@ function toLine(frame: ChartFrame, series: Series, options: SceneOptions): Line 
     raw: columns.smooth ? columns.mean : null,
     min: columns.min, max: columns.max, count: columns.count, bucket: columns.bucket,
     bad: bad ? { nan: columns.nan, above: columns.pos_inf, below: columns.neg_inf } : null,
-    firstBad: firstBad(series),
+    firstBad: firstBad(frame, series),
     wide,
     restarts: series.restarts,
     series,
@@ -217,15 +222,17 @@ function subtract(line: Line, base: Line): Line {
 }
 
 /** The first NaN or infinity of a series. */
-function firstBad({ first_nan: nan, first_inf: inf }: Series): Bad | null {
-  if (nan && (!inf || nan.x <= inf.x)) return { kind: 'NaN', x: nan.x, step: nan.step }
-  return inf && { kind: 'Inf', x: inf.x, step: inf.step }
+function firstBad(frame: ChartFrame, { first_nan: nan, first_inf: inf, columns }: Series): Bad | null {
+  if (nan && (!inf || nan.x <= inf.x)) return { kind: 'NaN', up: false, x: nan.x, step: nan.step }
+  if (!inf) return null
+  const row = atOrBefore(columns.bucket, Math.floor((inf.x - frame.start) / frame.width))
+  return { kind: 'Inf', up: columns.pos_inf[row] > 0, x: inf.x, step: inf.step }
 }
 
-function firstOf(shown: Series[], options: SceneOptions): Scene['firstBad'] {
+function firstOf(frame: ChartFrame, shown: Series[], options: SceneOptions): Scene['firstBad'] {
   let first: Scene['firstBad'] = null
   for (const series of shown) {
-    const bad = firstBad(series)
+    const bad = firstBad(frame, series)
     if (bad && (!first || bad.x < first.x)) {
       first = { ...bad, run: series.run, label: options.labelOf(series.run) }
     }
@@ -263,6 +270,14 @@ export function completeness(scene: Scene): string {
   return parts.join('; ')
 }
 
+/** How the lines were smoothed, in words; empty: not at all. */
+export function smoothText({ smooth, halfLife, axis }: Pick<Scene, 'smooth' | 'halfLife' | 'axis'>): string {
+  if (!smooth) return ''
+  if (smooth.kind === 'median') return `median of ${plural(smooth.window, 'point')}`
+  if (halfLife === null) return `EMA, weight ${smooth.weight} a point`
+  return `EMA, half-life ${axis === 'step' ? `${value(halfLife, 3)} steps` : duration(halfLife)}`
+}
+
 /** One sentence for those who hear the chart. */
 export function spoken(scene: Scene): string {
   const name = visible(scene.metric)
@@ -272,6 +287,7 @@ export function spoken(scene: Scene): string {
   ends.sort((one, other) => one.last! - other.last!)
   const what = scene.band ? `${plural(lines.length, 'group')} of runs` : plural(lines.length, 'line')
   const parts = [`${name}: ${what}, ${completeness(scene)}.`]
+  if (scene.smooth) parts.push(`Smoothed: ${smoothText(scene)}.`)
   if (scene.band) parts.push(`${bandText(scene.band)}.`)
   if (scene.noise) parts.push(`${noiseText(scene.noise)}.`)
   if (ends.length) {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { gridOf, HEAD, place, seen } from './grid'
-import { prefix, sections, suffix } from './sections'
+import { ALL, prefix, sections, suffix, titles } from './sections'
 import type { MetricRank } from './types'
 import { DEFAULTS } from './view'
 
@@ -38,4 +38,10 @@ test('of ten thousand charts only those near the screen are made', () => {
   expect(Math.min(...tops)).toBeLessThanOrEqual(50_000)
   expect(Math.max(...tops) + grid.card.height).toBeGreaterThanOrEqual(50_900)
   expect(seen({ ...placed, shut: true }, grid, 0, 900)).toEqual([])
+})
+
+test('charts of a section that would be called the same have their whole names', () => {
+  const called = titles({ name: 'train', metrics: ['train/accuracy', 'train/loss', 'train:accuracy'] })
+  expect([...called.values()]).toEqual(['train/accuracy', 'loss', 'train:accuracy'])
+  expect([...titles({ name: ALL, metrics: ['a/x', 'b/x'] }).values()]).toEqual(['a/x', 'b/x'])
 })

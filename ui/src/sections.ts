@@ -21,6 +21,15 @@ export function suffix(name: string): string {
   return start === '' || start.length + 1 === name.length ? name : name.slice(start.length + 1)
 }
 
+/** The names of a section's charts: short, unless two would be called the same. */
+export function titles({ name, metrics }: Section): Map<string, string> {
+  const whole = name === PINNED || name === ALL
+  const short = metrics.map((metric) => (whole ? metric : suffix(metric)))
+  const used = new Map<string, number>()
+  for (const each of short) used.set(each, (used.get(each) ?? 0) + 1)
+  return new Map(metrics.map((metric, at) => [metric, used.get(short[at])! > 1 ? metric : short[at]]))
+}
+
 export const PINNED = 'pinned'
 export const ALL = 'all'
 

@@ -104,7 +104,7 @@ export interface TargetPoint {
 
 export type RawPoint = [step: number | null, timestamp_ms: number, value: Number64]
 
-export type Smooth = { kind: 'ema'; weight: number } | { kind: 'median'; window: number }
+export type Smooth = { kind: 'ema'; weight: number; by?: 'x' } | { kind: 'median'; window: number }
 
 export interface FrameRequest {
   x: Axis
@@ -183,5 +183,7 @@ export interface ChartFrame {
   width: number
   buckets: number
   robust?: Robust | null
+  /** Of the average, in units of x. */
+  half_life?: number | null
   series: Series[]
 }

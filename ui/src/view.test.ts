@@ -38,8 +38,10 @@ test('a filter is a regular expression, and plain text while that is unfinished'
 })
 
 test('the slider gives a weight, or a window of so many points', () => {
-  expect(smoothOf({ smooth: 0, median: true })).toBeNull()
-  expect(smoothOf({ smooth: 0.9, median: false })).toEqual({ kind: 'ema', weight: 0.9 })
-  expect(smoothOf({ smooth: 0.9, median: true })).toEqual({ kind: 'median', window: 11 })
+  expect(smoothOf({ smooth: 0, median: true, per_point: false })).toBeNull()
+  // By distance along x, unless each point is to weigh the same: addresses of old have no word for it.
+  expect(smoothOf(parse('?smooth=0.9'))).toEqual({ kind: 'ema', weight: 0.9, by: 'x' })
+  expect(smoothOf(parse('?smooth=0.9&per_point=1'))).toEqual({ kind: 'ema', weight: 0.9 })
+  expect(smoothOf({ smooth: 0.9, median: true, per_point: false })).toEqual({ kind: 'median', window: 11 })
   expect([0.01, 0.6, 0.99, 0.999, SMOOTH_MAX].map(windowOf)).toEqual([3, 3, 101, 1001, 1001])
 })

@@ -32,6 +32,8 @@ export interface View {
   smooth: number
   /** Smooth by rolling medians instead of averages. */
   median: boolean
+  /** Averages weigh points by their number, and not by their distance along x. */
+  per_point: boolean
   /** Zoom on the x axis, half-open, in its units. */
   from: number | null
   to: number | null
@@ -72,7 +74,7 @@ export interface View {
 
 export const DEFAULTS: Readonly<View> = {
   page: 'charts', experiment: '', runs: '', metrics: '', status: [],
-  show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0, median: false,
+  show: 'newest', on: [], off: [], sort: 'name', x: 'step', y: 'linear', smooth: 0, median: false, per_point: false,
   from: null, to: null, group: '', seeds: 'auto', band: 'range', color: '', base: '', shut: [], pin: [], size: 'm',
   chart: '', run: '', points: '', at: null, on_chart: '', differing: false,
   statistic: 'last', target: '', by: '', nan: false, nan_runs: false,
@@ -134,9 +136,12 @@ export function windowOf(weight: number): number {
 }
 
 /** How the server is to smooth. */
-export function smoothOf({ smooth, median }: Pick<View, 'smooth' | 'median'>): Smooth | null {
+export function smoothOf(
+  { smooth, median, per_point }: Pick<View, 'smooth' | 'median' | 'per_point'>,
+): Smooth | null {
   if (!(smooth > 0)) return null
-  return median ? { kind: 'median', window: windowOf(smooth) } : { kind: 'ema', weight: smooth }
+  if (median) return { kind: 'median', window: windowOf(smooth) }
+  return { kind: 'ema', weight: smooth, ...(per_point ? {} : { by: 'x' as const }) }
 }
 
 /** What charts are asked for. */

@@ -33,8 +33,17 @@ from stepwell.query.digests import (
     span_of,
 )
 from stepwell.query.grids import Grid, Place, Span, XAxis
-from stepwell.query.plans import FrameQuery, RunSeries, grid_of, plan_of, spans_of, total_of
+from stepwell.query.plans import (
+    FrameQuery,
+    RunSeries,
+    apart_of,
+    grid_of,
+    plan_of,
+    spans_of,
+    total_of,
+)
 from stepwell.query.small_pieces import Small, Together, small_parts
+from stepwell.query.smoothing import Smoothing
 from stepwell.store.protocol import Loaded, Piece, View
 
 _Item = TypeVar("_Item")
@@ -104,6 +113,8 @@ class ChartFrame(NamedTuple):
     grid: Grid | None
     series: Sequence[SeriesFrame | StepwellError]
     table: Table
+    #: Of the average, in whole x; None: it has none.
+    half_life: float | None = None
 
 
 class _Gathered:
@@ -153,6 +164,12 @@ class Charts:
     def chart(self, view: View, series: Sequence[RunSeries], query: FrameQuery) -> ChartFrame:
         """Make one chart. Its series' pieces are of `view`."""
         spans = spans_of(series, query)
+        if query.weight_by_x is not None:
+            counts = [getattr(outline, "points", 0) for outline, _ in series]
+            smoothing = Smoothing.by_x(
+                query.weight_by_x, apart_of(spans, counts) or query.axis.units
+            )
+            query = query._replace(smoothing=smoothing)
         grid = grid_of(spans, query)
         gathered = _Gathered()
         blocks: list[Block] = []
@@ -160,7 +177,9 @@ class Charts:
             self._gather(gathered, view, series, spans, grid, query)
             blocks = gathered.blocks(grid)
         table = table_of(blocks, len(series), grid or Grid(0, 1, 0), query.smoothing)
-        return ChartFrame(grid, _series_frames(series, query, grid, gathered, table), table)
+        half_life = None if query.smoothing is None else query.smoothing.half_life
+        frames = _series_frames(series, query, grid, gathered, table)
+        return ChartFrame(grid, frames, table, half_life)
 
     def _gather(
         self,

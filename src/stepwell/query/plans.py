@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ class FrameQuery(NamedTuple):
     start: int | None = None
     stop: int | None = None
     smoothing: Smoothing | None = None
+    #: Instead: the weight of a point for the next one, were they as far apart as the chart's are.
+    weight_by_x: float | None = None
 
 
 class RunSeries(NamedTuple):
@@ -87,6 +90,27 @@ def grid_of(spans: Iterable[Sequence[Span | None]], query: FrameQuery) -> Grid |
     start = max(min(start, X_MAX), -X_MAX)
     # Everything may lie on the other side of the one bound that was given.
     return grid_over(start, max(min(stop, X_MAX + 1), start + 1), query.buckets)
+
+
+def apart_of(spans: Iterable[Sequence[Span | None]], counts: Iterable[int]) -> float | None:
+    """Say how far apart the points of a chart's series are, whatever range is looked at.
+
+    The median over the series of their mean distances, rounded down to 1, 2 or 5 times a power of
+    ten, so that it stays the same while runs go on. None: no series has points at two x.
+    """
+    found = []
+    for some, count in zip(spans, counts, strict=True):
+        known = [span for span in some if span is not None]
+        length = (
+            max(each.last for each in known) - min(each.first for each in known) if known else 0
+        )
+        if count > 1 and length > 0:
+            found.append(length / (count - 1))
+    if not found:
+        return None
+    middle = sorted(found)[(len(found) - 1) // 2]
+    power = 10.0 ** math.floor(math.log10(middle))
+    return power * max(each for each in (1, 2, 5) if each <= middle / power or each == 1)
 
 
 def plan_of(

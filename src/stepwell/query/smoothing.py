@@ -45,6 +45,16 @@ class Smoothing(NamedTuple):
         """Let weights halve with every `half_life` of x."""
         return cls(max(-1 / half_life, _RATE_MIN), by_points=False)
 
+    @classmethod
+    def by_x(cls, weight: float, apart: float) -> Self:
+        """Let weights fall along x as `weight` does for points that are so far apart."""
+        return cls(max(cls.by_weight(weight).rate / apart, _RATE_MIN), by_points=False)
+
+    @property
+    def half_life(self) -> float | None:
+        """Say after how much whole x weights are halved; None: that depends on the points."""
+        return None if self.by_points else -1 / self.rate
+
     def forgets(self, distance: int) -> bool:
         """Say whether what is so far back has no weight at all, as one power or as a product."""
         return distance * self.rate < _EXPONENT_MIN

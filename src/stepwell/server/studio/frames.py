@@ -99,6 +99,7 @@ def answered(studio: Studio, asked: Asked, request: FrameRequest) -> list[Answer
         whole(request.start, request.x, math.floor),
         whole(request.stop, request.x, math.ceil),
         smoothing_of(request.smooth, request.x),
+        weight_by_x(request.smooth),
     )
     window = None if request.smooth is None else request.smooth.window
     offsets = offsets_of(studio, asked, request)
@@ -170,13 +171,15 @@ def offsets_of(studio: Studio, asked: Asked, request: FrameRequest) -> dict[str,
 
 
 def smoothing_of(smooth: Smooth | None, axis: XAxis) -> Smoothing | None:
-    """Read how to average. None: not at all, or by medians.
+    """Read how to average. None: not at all, by medians, or as each chart says.
 
     Raises:
         ValidationError: it says neither how, or both.
     """
     if smooth is None:
         return None
+    if smooth.by == "x" and smooth.weight is None:
+        raise ValidationError(["Value at 'smooth.by' is for a 'weight' only"])
     if smooth.kind == "median":
         if smooth.window is None or (smooth.weight, smooth.half_life) != (None, None):
             problem = "must have 'window' and nothing else where its kind is 'median'"
@@ -185,9 +188,16 @@ def smoothing_of(smooth: Smooth | None, axis: XAxis) -> Smoothing | None:
     if (smooth.weight is None) == (smooth.half_life is None) or smooth.window is not None:
         problem = "must have either 'weight' or 'half_life', and no 'window', for its kind 'ema'"
         raise ValidationError([f"Value at 'smooth' {problem}"])
+    if smooth.by == "x":
+        return None
     if smooth.weight is not None:
         return Smoothing.by_weight(smooth.weight)
     return Smoothing.by_half_life((smooth.half_life or 1.0) * axis.units)
+
+
+def weight_by_x(smooth: Smooth | None) -> float | None:
+    """Give the weight that stands for a half-life, which each chart has by itself."""
+    return None if smooth is None or smooth.by == "points" else smooth.weight
 
 
 def whole(x: float | None, axis: XAxis, rounded: object) -> int | None:

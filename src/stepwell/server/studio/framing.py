@@ -102,11 +102,14 @@ def as_json(axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]
 def as_csv(axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str]) -> Iterator[bytes]:
     """Encode charts as CSV, a row a bucket, in pieces. A series that has an error has no rows."""
     names = [name for name in columns if name != "bucket"]
+    by_x = [each.frame.half_life for each in charts if each.frame.half_life is not None]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(["metric", "run", "bucket_start", "bucket_stop", *names])
+    more = ["half_life"] if by_x else []
+    writer.writerow(["metric", "run", "bucket_start", "bucket_stop", *names, *more])
     for each in charts:
         grid = each.frame.grid
+        halves = [_half_life(each, axis)] if by_x else []
         for run, series in zip(each.runs, each.frame.series, strict=True):
             if not isinstance(series, SeriesFrame) or grid is None:
                 continue
@@ -114,7 +117,7 @@ def as_csv(axis: XAxis, charts: Sequence[AnsweredChart], columns: Sequence[str])
             cells = [_shown(starts, axis), _shown(starts + grid.width, axis)]
             cells += [_numbers(series, name, axis) for name in names]
             for row in zip(*cells, strict=True):
-                writer.writerow([_harmless(each.metric), _harmless(run), *row])
+                writer.writerow([_harmless(each.metric), _harmless(run), *row, *halves])
             if text.tell() >= _CSV_PIECE_CHARS:
                 yield text.getvalue().encode()
                 text.seek(0)
@@ -151,9 +154,15 @@ def _chart_document(
         "stop": x_shown(grid.stop, axis),
         "width": x_shown(grid.width, axis),
         "buckets": grid.buckets,
+        "half_life": _half_life(chart, axis),
         "robust": None if chart.robust is None else chart.robust._asdict(),
         "series": series,
     }
+
+
+def _half_life(chart: AnsweredChart, axis: XAxis) -> float | None:
+    half_life = chart.frame.half_life
+    return None if half_life is None else half_life / axis.units
 
 
 def _series_document(

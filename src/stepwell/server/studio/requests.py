@@ -42,7 +42,8 @@ class Chart(msgspec.Struct):
 class Smooth(msgspec.Struct):
     """A moving average or a rolling median.
 
-    `ema`, an exponential moving average: of one weight a point, or of a half-life in units of x.
+    `ema`, an exponential moving average: of one weight a point, or of a half-life in units of x. By
+    x, a weight stands for the half-life that it has for points as far apart as the chart's are.
     `median`: of a window of so many points.
     """
 
@@ -50,6 +51,7 @@ class Smooth(msgspec.Struct):
     weight: Annotated[float, msgspec.Meta(ge=0, le=0.999999)] | None = None
     half_life: Annotated[float, msgspec.Meta(gt=0, le=1e15)] | None = None
     window: Annotated[int, msgspec.Meta(ge=1, le=MEDIAN_POINTS_MAX)] | None = None
+    by: Literal["points", "x"] = "points"
 
 
 ColumnName = Literal[
