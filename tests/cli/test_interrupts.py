@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 #: `stepwell`, which says on a file that the interpreter is up: until then it takes SIGINT badly.
+#: In the background of a script SIGINT is ignored, and this would inherit that.
 _PROGRAM = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.write({file}, b"up")
 from stepwell.cli.main import main
 sys.argv[0] = "stepwell"
