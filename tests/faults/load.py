@@ -108,8 +108,8 @@ class Load:
         except Broken:
             self.broken += 1
             return False
-        if answer.status == 503 and b"is not known" in answer.body:
-            # The process that commits was killed.
+        if answer.status == 503 and b"process that commits puts has ended" in answer.body.lower():
+            # It was killed with the put in flight, or before it came.
             self.broken += 1
             return False
         if answer.status != 200 or answer.json() != {"Errors": []}:
