@@ -223,15 +223,16 @@ def test_a_store_that_is_away(make_bench: Callable[..., Bench]) -> None:
     assert bench.answers(1) == {"c": Outcome(stored=1)}
 
 
+def fail_of_bad(puts: Sequence[Put]) -> None:
+    """Fail as no store should, of a group with a put to `bad`."""
+    if any(put.component.name == "bad" for put in puts):
+        raise ZeroDivisionError
+
+
 def test_one_bad_put_takes_no_others_along(make_bench: Callable[..., Bench]) -> None:
     """A put on which the store fails unexpectedly is refused, and its group's others are stored."""
     bench = make_bench()
-
-    def fail(puts: Sequence[Put]) -> None:
-        if any(put.component.name == "bad" for put in puts):
-            raise ZeroDivisionError
-
-    bench.store.on_append = fail
+    bench.store.on_append = fail_of_bad
     bench.submit_held("a", "bad", "b")
     found = bench.answers(4)
     defect = found.pop("bad")
@@ -346,12 +347,7 @@ def test_a_frame_that_cannot_be_decoded(make_bench: Callable[..., Bench]) -> Non
 def test_what_is_committed_put_by_put_is_reported_so(make_bench: Callable[..., Bench]) -> None:
     """After an unexpected failure each put has a report of its own: its committer gets on."""
     bench = make_bench()
-
-    def fail(puts: Sequence[Put]) -> None:
-        if any(put.component.name == "bad" for put in puts):
-            raise ZeroDivisionError
-
-    bench.store.on_append = fail
+    bench.store.on_append = fail_of_bad
     bench.submit_held("a", "bad", "b")
     bench.answers(4)
     assert [len(report.answers) for report in bench.reports] == [1, 1, 1, 1]

@@ -4,6 +4,7 @@ import { placer } from './bend'
 import { drawNotes } from './drawnotes'
 import { drawRestarts } from './restarts'
 import { beyond, type Line, type Scene } from './scene'
+import { upright } from './upright'
 
 export interface Mapping {
   left: number
@@ -286,13 +287,7 @@ function drawBad(
   if (line.firstBad) {
     const x = map.toX(line.firstBad.x)
     context.strokeStyle = style.color(line)
-    context.lineWidth = ratio
-    context.setLineDash([ratio, 3 * ratio])
-    context.beginPath()
-    context.moveTo(x, map.top)
-    context.lineTo(x, bottom)
-    context.stroke()
-    context.setLineDash([])
+    upright(context, map, x, 1)
     const y = line.firstBad.up ? map.top + 7 * ratio : bottom - 7 * ratio
     context.fillStyle = style.paper
     diamond(context, x, y, 6.5 * ratio)

@@ -3,6 +3,7 @@
 import type { Mapping, Style } from './draw'
 import { rowsOf } from './notes'
 import { beyond, type Scene } from './scene'
+import { upright } from './upright'
 
 const FONT_PX = 10.5
 const ROW_PX = 15
@@ -14,7 +15,7 @@ const TEXT_WIDTH_MIN = 180
 export function drawNotes(
   context: CanvasRenderingContext2D, scene: Scene, map: Mapping, style: Style,
 ): void {
-  const { ratio, left, top, width, height } = map
+  const { ratio, left, top, width } = map
   const right = left + width
   const seen = scene.notes.filter(({ x }) => x >= scene.x[0] && x <= scene.x[1])
   if (!seen.length) return
@@ -38,13 +39,7 @@ export function drawNotes(
     context.globalAlpha = style.lit !== null && style.lit !== mark.line ? 0.25 : 1
     context.strokeStyle = color
     context.fillStyle = color
-    context.lineWidth = ratio
-    context.setLineDash([4 * ratio, 3 * ratio])
-    context.beginPath()
-    context.moveTo(x, top)
-    context.lineTo(x, top + height)
-    context.stroke()
-    context.setLineDash([])
+    upright(context, map, x, 4)
     const y = top + (Math.max(0, rows[index]) + 0.5) * ROW_PX * ratio + above
     if (rows[index] < 0 || width < TEXT_WIDTH_MIN * ratio || start < left) {
       context.fillRect(x - 3 * ratio, top, 6 * ratio, 6 * ratio)

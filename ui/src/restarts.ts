@@ -1,6 +1,7 @@
 /** Where a resumed run went back: dotted lines from the top, those close together as one with a count. */
 
 import type { Mapping } from './draw'
+import { upright } from './upright'
 
 const APART_PX = 12
 /** The server tells of no more. */
@@ -27,18 +28,12 @@ export function drawRestarts(
   context: CanvasRenderingContext2D, restarts: number[], map: Mapping, strength: number, font: string,
 ): void {
   if (!restarts.length) return
-  const { ratio, top, height, left, width } = map
+  const { ratio, top, left, width } = map
   const seen = restarts.map(map.toX).filter((x) => x >= left && x <= left + width)
   for (const { at, many } of clusters(seen, APART_PX * ratio)) {
     const x = Math.round(at)
     context.globalAlpha = 0.5 * strength
-    context.lineWidth = ratio
-    context.setLineDash([2 * ratio, 3 * ratio])
-    context.beginPath()
-    context.moveTo(x, top)
-    context.lineTo(x, top + height)
-    context.stroke()
-    context.setLineDash([])
+    upright(context, map, x, 2)
     if (many < 2) continue
     context.globalAlpha = strength
     context.font = `${10 * ratio}px ${font}`

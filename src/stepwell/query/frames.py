@@ -165,11 +165,11 @@ class Charts:
         """Make one chart. Its series' pieces are of `view`."""
         spans = spans_of(series, query)
         if query.weight_by_x is not None:
-            counts = [getattr(outline, "points", 0) for outline, _ in series]
-            smoothing = Smoothing.by_x(
-                query.weight_by_x, apart_of(spans, counts) or query.axis.units
-            )
-            query = query._replace(smoothing=smoothing)
+            counts = [
+                0 if isinstance(outline, StepwellError) else outline.points for outline, _ in series
+            ]
+            apart = apart_of(spans, counts) or query.axis.units
+            query = query._replace(smoothing=Smoothing.by_x(query.weight_by_x, apart))
         grid = grid_of(spans, query)
         gathered = _Gathered()
         blocks: list[Block] = []

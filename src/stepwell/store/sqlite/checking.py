@@ -60,8 +60,7 @@ def check_folder(path: Path) -> CheckReport:
             numbers = _series_numbers(chunks, report)
             for series in numbers:
                 _check_series(registry, chunks, series, report)
-            waiting = _waiting(registry, chunks, hot)
-            _check_owners(folder, registry, chunks, numbers, hot, report)
+            waiting = _check_owners(folder, registry, chunks, numbers, hot, report)
     report.points += sum(sum(row.series.values()) for row in waiting)
     report.series += len({number for row in waiting for number in row.series} - set(numbers))
     return report
@@ -101,17 +100,6 @@ def _hot_points(reader: HotReader, slot: int) -> Iterator[_HotPoints]:
             seq = row.seq
 
 
-def _waiting(registry: Registry, chunks: ChunkFile, hot: Sequence[_HotPoints]) -> list[_HotPoints]:
-    """Keep the rows of live components that no chunk holds yet."""
-    try:
-        compacted = chunks.compacted()
-    except sqlite3.DatabaseError:
-        # What is wrong with that file was told already.
-        return []
-    live = registry.live_components({row.component_id for row in hot})
-    return [row for row in hot if row.seq > compacted.get(row.slot, 0) and row.component_id in live]
-
-
 def _check_owners(
     folder: Folder,
     registry: Registry,
@@ -119,8 +107,11 @@ def _check_owners(
     numbers: Sequence[int],
     hot: Sequence[_HotPoints],
     report: CheckReport,
-) -> None:
-    """Check that all points belong to a component, live or deleted, and are where readers look."""
+) -> list[_HotPoints]:
+    """Check that all points belong to a component, live or deleted, and are where readers look.
+
+    Returns the rows of live components that no chunk holds yet.
+    """
     try:
         query = "SELECT id FROM component UNION SELECT component FROM tombstone"
         owners = {row[0] for row in registry.db.execute(query)}
@@ -130,15 +121,14 @@ def _check_owners(
         live = registry.live_components({row.component_id for row in hot})
     except sqlite3.DatabaseError:
         # What is wrong with these files was told already.
-        return
+        return []
     report.problems += [
         f"series {number}: its chunks belong to no metric of registry.db"
         for number in numbers
         if of_series.get(number) not in owners
     ]
-    for row in hot:
-        if row.seq <= compacted.get(row.slot, 0):
-            continue
+    waiting = [row for row in hot if row.seq > compacted.get(row.slot, 0)]
+    for row in waiting:
         where = f"hot-{row.slot}.db: row {row.seq}"
         if row.component_id not in owners:
             report.problems.append(f"{where}: its component is not in registry.db")
@@ -157,6 +147,7 @@ def _check_owners(
                 report.problems.append(
                     f"hot-{slot}.db: {rows} rows that nobody reads: registry.db has no such slot"
                 )
+    return [row for row in waiting if row.component_id in live]
 
 
 def _check_pages(name: str, db: sqlite3.Connection, report: CheckReport) -> None:

@@ -12,12 +12,7 @@ from typing import NamedTuple
 
 from stepwell.model.names import Component
 from stepwell.store.protocol import NewComponent
-from stepwell.store.sqlite.folder import (
-    REGISTRY_FILE,
-    VARIABLES_MAX,
-    Folder,
-    transaction,
-)
+from stepwell.store.sqlite.folder import REGISTRY_FILE, VARIABLES_MAX, Folder, transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS component (
